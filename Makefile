@@ -1,0 +1,65 @@
+# Each target sets up what it needs; `make` alone says what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := deploy/locks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types architecture format generate bench lock clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "leanix-backup needs Python 3.11 or newer: make PYTHON=python3.11 …" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# Two stamps over one environment: the demo does not wait for the linters.
+$(VENV)/.demo: $(BIN)/python $(LOCKS)/demo.txt $(LOCKS)/build.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/demo.txt -r $(LOCKS)/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo $(LOCKS)/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt
+	@touch $@
+
+demo: $(VENV)/.demo ## Run the whole thing once against a simulated workspace
+	$(BIN)/leanix-backup demo
+
+test: $(VENV)/.dev ## Run the test suite
+	$(BIN)/python -m pytest
+
+check: lint types architecture test ## Everything that CI runs
+
+lint: $(VENV)/.dev ## Lint and check the formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## Check the types
+	$(BIN)/mypy
+
+architecture: $(VENV)/.dev ## Check who may import whom
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev ## Format, and mend what can be mended
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+generate: $(VENV)/.dev ## Print the sample, the schema and the event list anew from the code
+	$(BIN)/leanix-backup config example > config/leanix-backup.example.yaml
+	$(BIN)/leanix-backup config schema > config/leanix-backup.schema.json
+	$(BIN)/python -c 'from leanix_backup.events import reference; print(reference(), end="")' > docs/log-events.md
+
+bench: $(VENV)/.dev ## Run the benchmarks, with their peers beside them
+	$(BIN)/python -m tests.benchmarks
+
+lock: $(VENV)/.dev ## Compile the hash-pinned locks anew
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o $(LOCKS)/runtime.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --extra demo -c $(LOCKS)/runtime.txt pyproject.toml -o $(LOCKS)/demo.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --group build -o $(LOCKS)/build.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --extra demo --group build --group dev -c $(LOCKS)/demo.txt -c $(LOCKS)/build.txt pyproject.toml -o $(LOCKS)/dev.txt
+
+clean: ## Remove what make and the demo made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist leanix-backup-demo

@@ -1,0 +1,112 @@
+"""The commands as Typer knows them, and how every error becomes a message and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typing_extensions import override
+
+from leanix_backup import __version__
+from leanix_backup.cli import backup, config, demo, listing, next_runs, serve, simulate
+from leanix_backup.cli.common import Settings, show_error
+from leanix_backup.errors import BackupError
+
+_HABITS = {
+    "archives": "list",
+    "create": "backup",
+    "forget": "prune",
+    "ls": "list",
+    "perform": "backup",
+    "restore": "fetch",
+    "run": "backup",
+    "schedule": "next",
+    "snapshots": "list",
+    "start": "serve",
+    "validate": "config validate",
+}
+_INTERRUPTED = 130
+
+
+class Group(TyperGroup):
+    """A group that knows what a command is called elsewhere."""
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command, or say what it is called here."""
+        word = args[0] if args else ""
+        if (here := _HABITS.get(word)) and self.get_command(ctx, word) is None:
+            known = self.get_command(ctx, here.split()[0]) is not None
+            hint = (
+                f"here that is `leanix-backup {here}`"
+                if known
+                else f"that will be `leanix-backup {here}`, in a later version"
+            )
+            ctx.fail(f"There is no command '{word}': {hint}.")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    name="leanix-backup",
+    help="Back up SAP LeanIX workspaces: scheduled exports, proved whole, stored safely.",
+    cls=Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("backup")(backup.backup)
+app.command("list")(listing.list_backups)
+app.command("show")(listing.show_backup)
+app.command("next")(next_runs.next_runs)
+app.add_typer(config.app, name="config")
+app.command("simulate")(simulate.simulate)
+app.command("demo")(demo.demo)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"leanix-backup {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="The configuration file; LEANIX_BACKUP_CONFIG by default."),
+    ] = None,
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Back up SAP LeanIX workspaces: scheduled exports, proved whole, stored safely."""
+    context.obj = Settings(config_file)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit status; every error becomes one message on standard error."""
+    try:
+        app(args=list(arguments), prog_name="leanix-backup")
+    except SystemExit as done:
+        status = done.code if isinstance(done.code, int) else 0
+    except BackupError as error:
+        show_error(error)
+        status = error.exit_status
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    else:
+        status = 0
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status

@@ -1,0 +1,119 @@
+"""What the commands share: the configuration, messages, JSON, and words for sizes and times."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leanix_backup import events
+from leanix_backup.clock import format_utc
+from leanix_backup.config import Config, Purpose, load
+from leanix_backup.errors import BackupError, ConfigError, UsageError
+from leanix_backup.events import redactor
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What stood before the command's name."""
+
+    config_file: Path | None = None
+
+
+def load_config(context: typer.Context, config_file: Path | None, purpose: Purpose = Purpose.RUN) -> Config:
+    """Read the configuration that the command line, the environment, or the default place names.
+
+    Raises:
+        ConfigError: With every mistake in it.
+    """
+    before = context.find_object(Settings)
+    return load(config_file or (before.config_file if before else None), os.environ, purpose)
+
+
+def configure_log(config: Config, *, quiet: bool = False) -> None:
+    """Set up logging as configured; `quiet` leaves information to the progress display."""
+    level = config.log.level
+    events.configure(level="warning" if quiet and level == "info" else level, style=config.log.format)
+
+
+def show_error(error: BackupError) -> None:
+    """Say on standard error what is wrong, and what to do."""
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            typer.echo(redactor.clean(f"error: {problem}"), err=True)
+        typer.echo(f"{error.message}; {error.hint}", err=True)
+        return
+    typer.echo(redactor.clean(f"error: {error.message}"), err=True)
+    if error.hint:
+        typer.echo(redactor.clean(f"  hint: {error.hint}"), err=True)
+
+
+def require_known(kind: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that is not known, with the nearest one.
+
+    Raises:
+        UsageError: `unknown_<kind>`.
+    """
+    names = sorted(known)
+    if name in names:
+        return
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"{kind}s here: {', '.join(names) or 'none'}"
+    raise UsageError(f"there is no {kind} {name!r}", code=f"unknown_{kind}", hint=hint)
+
+
+def print_json(value: Any) -> None:
+    """Print an object of the `--json` interface on standard output."""
+    typer.echo(json.dumps(plain({"version": 1, **value}), indent=2, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """Turn our types into what JSON knows: instants as ISO-8601 in UTC."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return format_utc(value) if isinstance(value, datetime) else value
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Print a table for people; on anything but a terminal as wide as it needs to be, so that nothing is cut."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=10_000)
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    with console.capture() as printed:
+        console.print(grid)
+    for line in printed.get().splitlines():
+        typer.echo(line.rstrip())
+
+
+def human_size(size_bytes: int | None) -> str:
+    """Write a size for people: `3.2 MiB`."""
+    if size_bytes is None:
+        return "-"
+    size, units = float(size_bytes), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:  # noqa: PLR2004 -- what a KiB is
+        size, units = size / 1024, units[1:]
+    return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"

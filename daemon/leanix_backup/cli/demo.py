@@ -1,0 +1,133 @@
+"""`demo`: the whole thing, once, against a simulated workspace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from leanix_backup.cli.common import human_size, table
+from leanix_backup.cli.simulate import require_simulator
+from leanix_backup.errors import EXIT_FAILED
+from leanix_backup.model import Outcome, RunReport
+
+_ROUNDS = 2
+_LONGEST_S = 120.0
+_CONFIG = """\
+# Written by `leanix-backup demo`: a service that backs up a simulated workspace, over and over.
+workspaces:
+  demo:
+    url: {url}
+    api_token_file: {token_file}
+destinations:
+  disk:
+    type: local
+    path: {backups}
+defaults:
+  destinations: [disk]
+  retention: forever
+  export_timeout: 60s
+  poll: {{first: 1s, factor: 1.2, ceiling: 2s}}
+jobs:
+  snapshot:
+    workspace: demo
+    export: SNAPSHOT
+    schedule: "@every 6s"
+  changelog:
+    workspace: demo
+    export: AUDIT_LOG
+    schedule: "@every 7s"
+    audit_log: {{overlap: 1m}}
+  archive:
+    workspace: demo
+    export: ARCHIVE
+    schedule: "@every 8s"
+state_dir: {state}
+http: {{listen: null}}
+"""
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where the backups go.")] = Path(
+        "leanix-backup-demo"
+    ),
+    fact_sheets: Annotated[
+        int, typer.Option("--fact-sheets", min=1, max=200_000, help="How large the workspace is.")
+    ] = 500,
+) -> None:
+    """Run the service against a simulated workspace until it has made two backups of each export."""
+    require_simulator()
+    raise typer.Exit(anyio.run(_demo, folder.absolute(), fact_sheets))
+
+
+async def _demo(folder: Path, fact_sheets: int) -> int:
+    from leanix_backup import events
+    from leanix_backup.clock import Clock
+    from leanix_backup.config import load
+    from leanix_backup.events import Log
+    from leanix_backup.service import Service
+    from leanix_backup.simulator import SimulatedLeanix, SimulatorSettings
+
+    events.configure(level="info", style="console")
+    # A busy young workspace: something changes every second, so that each backup differs from the one before it.
+    world = SimulatorSettings(fact_sheets=fact_sheets, changes_per_hour=3600, history=timedelta(minutes=20))
+    async with SimulatedLeanix(world) as leanix:
+        config = load(_prepare(folder, leanix.url, leanix.api_token), {})
+        typer.echo(f"A simulated workspace with {fact_sheets:,} fact sheets is at {leanix.url}.")
+        typer.echo(f"The service backs it up as {folder / 'config.yaml'} says. What it logs:\n")
+        made: list[RunReport] = []
+        counts: Counter[str] = Counter()
+
+        def reported(report: RunReport) -> None:
+            made.append(report)
+            counts[report.job] += report.outcome is Outcome.SUCCEEDED
+            if all(counts[name] >= _ROUNDS for name in config.jobs):
+                service.stop()
+
+        service = Service(config, clock=Clock(), log=Log(), reported=reported)
+        with anyio.move_on_after(_LONGEST_S) as limit:
+            await service.serve()
+    return _tell(
+        made, folder, enough=not limit.cancelled_caught and all(counts[name] >= _ROUNDS for name in config.jobs)
+    )
+
+
+def _prepare(folder: Path, url: str, api_token: str) -> Path:
+    """Write what a user would write: a token's file and a configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    token_file = folder / "api-token"
+    token_file.touch(mode=0o600)
+    token_file.write_text(api_token)
+    path = folder / "config.yaml"
+    path.write_text(_CONFIG.format(url=url, token_file=token_file, backups=folder / "backups", state=folder / "state"))
+    return path
+
+
+def _tell(made: list[RunReport], folder: Path, *, enough: bool) -> int:
+    rows = [
+        (
+            report.job,
+            report.export.value,
+            report.outcome.value,
+            f"{report.fact_sheets:,}" if report.fact_sheets else "-",
+            human_size(report.size_bytes),
+            f"{report.duration_s:.1f} s",
+            report.stored[0].key if report.stored else "",
+        )
+        for report in made
+    ]
+    typer.echo("\nThe backups of this demo, each with its manifest beside it:\n")
+    table(
+        ("job", "export", "outcome", "fact sheets", "size", "took", "file"), rows, right=("fact sheets", "size", "took")
+    )
+    typer.echo(f"\nThey lie under {folder / 'backups'}. Look at them:")
+    typer.echo(f"  leanix-backup --config {folder / 'config.yaml'} list")
+    typer.echo(f"  leanix-backup --config {folder / 'config.yaml'} show demo/snapshot@latest")
+    if not enough:
+        typer.echo("error: the demo did not make two backups of each export", err=True)
+        return EXIT_FAILED
+    return 0

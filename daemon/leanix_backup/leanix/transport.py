@@ -1,0 +1,335 @@
+"""HTTP: connections, proxies, TLS and the translation of errors.
+
+One TLS context serves all connections. What goes to a loopback address never goes through a proxy. Requests to the
+API follow no redirects; a download's redirects are `download`'s business.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import truststore
+
+from leanix_backup import __version__
+from leanix_backup.errors import BackupError, LeanixError
+from leanix_backup.leanix import wire
+
+TOKEN_REJECTED = "token_rejected"  # noqa: S105 -- an error's code
+_MOST_REPLY_BYTES = 32 * 1024 * 1024
+_SERVER_ERRORS = 500
+_GATEWAY_UNKNOWN = {500, 502, 504}
+_CONNECT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer of the API."""
+
+    status: int
+    body: bytes
+    server_time: datetime | None
+    retry_after: float | None
+
+    def json(self) -> Any:
+        """Read the body as JSON.
+
+        Raises:
+            LeanixError: `not_json`; with a maintenance page (HTML) another try may help.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            html = self.body.lstrip()[:1] == b"<"
+            raise LeanixError(
+                "LeanIX answered with a web page instead of JSON"
+                if html
+                else "LeanIX answered something that is no JSON",
+                code="not_json",
+                hint="LeanIX may be in maintenance, or `url` or a proxy leads to something else",
+                retryable=True,
+            ) from error
+
+
+class Transport:
+    """Connections for any number of workspaces; a context manager that closes them.
+
+    Args:
+        ca_bundle: Certificates to trust besides the system's.
+        proxy: URL of a proxy for everything but loopback and `no_proxy`; the environment's where None.
+        no_proxy: Hosts, domains or networks that are reached directly.
+    """
+
+    def __init__(
+        self, *, ca_bundle: Path | None = None, proxy: str | None = None, no_proxy: tuple[str, ...] = ()
+    ) -> None:
+        self._no_proxy = no_proxy
+        self._stack = AsyncExitStack()
+        tls = _tls_context(ca_bundle)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        headers = {"User-Agent": f"leanix-backup/{__version__}"}
+        self._direct = httpx.AsyncClient(verify=tls, trust_env=False, limits=limits, headers=headers)
+        try:
+            route = httpx.Proxy(proxy, ssl_context=tls) if proxy else None
+            self._routed = httpx.AsyncClient(verify=tls, proxy=route, limits=limits, headers=headers)
+        except (ValueError, ImportError) as error:
+            raise BackupError(
+                "the proxy's address can't be used",
+                code="proxy_invalid",
+                hint="check network.proxy, or HTTPS_PROXY in the environment: http://host:port or https://host:port",
+            ) from error
+
+    async def __aenter__(self) -> Self:
+        """Open; connections are made when they are needed."""
+        await self._stack.enter_async_context(self._direct)
+        await self._stack.enter_async_context(self._routed)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: float,  # noqa: ASYNC109 -- a bound on one exchange that httpx needs to know too
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one request and read the whole answer, whatever its status.
+
+        Raises:
+            LeanixError: Nobody answered in `timeout` seconds, or not whole; `outcome_unknown` where the request may
+                have arrived.
+        """
+        request = self._build(method, url, timeout=timeout, headers=headers, params=params, form=form)
+        try:
+            with anyio.fail_after(timeout):
+                async with self._open(request) as response:
+                    return await read_reply(response)
+        except TimeoutError as error:
+            raise LeanixError(
+                f"{_host(url)} did not answer within {timeout:.0f} s",
+                code="timeout",
+                hint="raise request_timeout if LeanIX is slow, or look at the network",
+                retryable=True,
+                outcome_unknown=True,
+            ) from error
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        timeout: float,  # noqa: ASYNC109 -- the longest silence, not a bound on the whole
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """Open an answer whose body the caller reads in chunks; errors while it does so are translated too."""
+        request = self._build("GET", url, timeout=timeout, headers=headers, params=params)
+        async with self._open(request) as response:
+            yield response
+
+    def _build(self, method: str, url: str, *, timeout: float, **parts: Any) -> httpx.Request:
+        form = parts.pop("form", None)
+        pace = httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S))
+        return self._client(url).build_request(method, url, data=form, timeout=pace, **parts)
+
+    @asynccontextmanager
+    async def _open(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        client = self._client(str(request.url))
+        try:
+            response = await client.send(request, stream=True)
+            try:
+                yield response
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+        except httpx.HTTPError as error:
+            raise translate(error, _host(str(request.url))) from error
+
+    def _client(self, url: str) -> httpx.AsyncClient:
+        host = _host(url)
+        return self._direct if is_loopback(host) or is_excepted(host, self._no_proxy) else self._routed
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_excepted(host: str, no_proxy: tuple[str, ...]) -> bool:
+    """Say whether a host is one that is reached directly: by its name, a domain above it, or a network."""
+    for entry in no_proxy:
+        name = entry.strip().lstrip(".").lower()
+        if name == "*" or host.lower() == name or host.lower().endswith(f".{name}"):
+            return True
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def status_error(reply: Reply, *, doing: str) -> LeanixError | None:
+    """Translate an answer's status; None where it is a success.
+
+    `doing` says what was tried, for the message: "starting the export".
+    """
+    status = reply.status
+    if 200 <= status < 300:  # noqa: PLR2004 -- what HTTP calls a success
+        return None
+    try:
+        said = wire.error_text(json.loads(reply.body))
+    except ValueError:
+        said = ""
+    detail = f": {said}" if said else ""
+    code, hint, retryable = _explain(status)
+    return LeanixError(
+        f"{doing}: LeanIX answered {status}{detail}",
+        code=code,
+        hint=hint,
+        retryable=retryable,
+        retry_after=reply.retry_after if retryable else None,
+        outcome_unknown=status in _GATEWAY_UNKNOWN,
+    )
+
+
+def translate(error: httpx.HTTPError, host: str) -> LeanixError:
+    """Turn httpx's error into ours, keeping what the person on call needs and nothing that may hold a secret."""
+    if isinstance(error, httpx.ProxyError):
+        return LeanixError(
+            "the proxy refused or did not answer",
+            code="proxy_failed",
+            hint="check network.proxy (address, user, password) or HTTPS_PROXY",
+            retryable=True,
+        )
+    if _caused_by(error, ssl.SSLCertVerificationError):
+        return LeanixError(
+            f"the certificate of {host} is not trusted",
+            code="tls_untrusted",
+            hint="behind a proxy that inspects TLS, give its certificate in network.ca_bundle",
+        )
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return LeanixError(
+            f"no connection to {host}",
+            code="connect_failed",
+            hint="check `url`, DNS, the firewall, and network.proxy",
+            retryable=True,
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return LeanixError(
+            f"{host} fell silent",
+            code="timeout",
+            hint="raise request_timeout if LeanIX is slow, or look at the network",
+            retryable=True,
+            outcome_unknown=True,
+        )
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return LeanixError(f"the request to {host} could not be written", code="request_invalid", hint="check `url`")
+    return LeanixError(
+        f"the connection to {host} broke off",
+        code="connection_lost",
+        hint="look at the network between here and LeanIX",
+        retryable=True,
+        outcome_unknown=True,
+    )
+
+
+def _explain(status: int) -> tuple[str, str, bool]:
+    """Say a status's code, what to do, and whether another try may help."""
+    known = {
+        400: ("request_refused", "LeanIX did not like the request; its words say why", False),
+        401: (
+            "token_rejected",
+            "the API token is wrong, expired or replaced: make a new one and update its file",
+            False,
+        ),
+        403: ("forbidden", "the technical user needs admin permissions in this workspace", False),
+        404: ("not_found", "is `url` the workspace's own, like https://acme.leanix.net?", False),
+        409: ("export_refused", "another export of this type may still be running", True),
+        429: ("rate_limited", "LeanIX limits requests per user; give each tool a technical user of its own", True),
+        503: ("unavailable", "LeanIX is temporarily not available", True),
+    }
+    if status in known:
+        return known[status]
+    if status >= _SERVER_ERRORS:
+        return "server_error", "LeanIX has a fault; if it lasts, see its status page", True
+    if 300 <= status < 400:  # noqa: PLR2004 -- what HTTP calls a redirect
+        return "unexpected_redirect", "is `url` the workspace's own, like https://acme.leanix.net?", False
+    return "unexpected_status", "LeanIX answered what this version does not know", False
+
+
+@functools.cache
+def _tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
+    """Make the one TLS context: the system's trust store, and the bundle's certificates besides."""
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_bundle is not None:
+        try:
+            context.load_verify_locations(cafile=str(ca_bundle))
+        except (OSError, ssl.SSLError) as error:
+            raise BackupError(
+                f"the certificates in {ca_bundle} can't be read",
+                code="ca_bundle_invalid",
+                hint="network.ca_bundle names a file with certificates in PEM form",
+            ) from error
+    return context
+
+
+async def read_reply(response: httpx.Response) -> Reply:
+    """Read an open answer whole, up to 32 MiB."""
+    body = await _read_limited(response)
+    return Reply(response.status_code, body, *_times(response))
+
+
+async def _read_limited(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MOST_REPLY_BYTES:
+            raise LeanixError("LeanIX's answer has no end", code="reply_too_large", hint="does `url` lead to LeanIX?")
+    return bytes(body)
+
+
+def _times(response: httpx.Response) -> tuple[datetime | None, float | None]:
+    server_time = wire.parse_date_header(response.headers.get("Date"))
+    retry_after = wire.parse_retry_after(
+        response.headers.get("Retry-After"), server_now=server_time, now=datetime.now(UTC)
+    )
+    return server_time, retry_after
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, kind):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -1,0 +1,232 @@
+"""Replies of LeanIX as our types. Pure: text and plain objects in, plain values out.
+
+Tolerant where the reference says that nobody knows: of a row only `id`, `type` and `status` may be relied on, times
+may have any number of fractional digits, and whatever is not understood is left out, not guessed. Rows name people;
+only their ids are taken over.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from leanix_backup.errors import LeanixError
+
+_FRACTION = re.compile(r"\.(\d{1,6})\d*")
+_MOST_QUOTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """One row of the list of exports.
+
+    `user_ids` are all the ids by which the row names its user (`userId`, `user.id`); empty where it names none.
+    """
+
+    id: str
+    type: str
+    status: str
+    created_at: datetime | None = None
+    user_ids: frozenset[str] = frozenset()
+    download_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPage:
+    """One page of the list; `end_cursor` asks for the next one."""
+
+    rows: tuple[ExportRow, ...]
+    end_cursor: str | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What the token endpoint gave."""
+
+    value: str = field(repr=False)
+    expires_in_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a token belongs to, as its claims say; None where they don't."""
+
+    workspace_id: str | None = None
+    workspace_name: str | None = None
+    user_id: str | None = None
+    role: str | None = None
+    instance_url: str | None = None
+
+
+def parse_time(value: object) -> datetime | None:
+    """Read an ISO-8601 time with any number of fractional digits; one without a zone is UTC; else None."""
+    if not isinstance(value, str):
+        return None
+    text = _FRACTION.sub(lambda match: "." + match[1].ljust(6, "0"), value.strip())
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def parse_date_header(value: str | None) -> datetime | None:
+    """Read an HTTP date, or None."""
+    if not value:
+        return None
+    try:
+        instant = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def parse_retry_after(value: str | None, *, server_now: datetime | None, now: datetime) -> float | None:
+    """Read `Retry-After` as seconds from now; never negative; None where there is none or it is not understood.
+
+    A date is taken against the server's own clock where it gave one: ours may be hours off.
+    """
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(int(value.strip())))
+    except ValueError:
+        until = parse_date_header(value)
+    return None if until is None else max(0.0, (until - (server_now or now)).total_seconds())
+
+
+def parse_token(reply: object) -> AccessToken:
+    """Read the token endpoint's reply.
+
+    Raises:
+        LeanixError: `reply_invalid` where there is no token in it.
+    """
+    value = reply.get("access_token") if isinstance(reply, dict) else None
+    if not isinstance(reply, dict) or not isinstance(value, str) or not value:
+        raise _invalid("the token endpoint answered without an access token")
+    lifetime = reply.get("expires_in")
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
+        return AccessToken(value)
+    return AccessToken(value, float(lifetime))
+
+
+def parse_identity(token: str) -> Identity:
+    """Read a token's claims without checking its signature: it came from the server itself, over TLS.
+
+    A token that is no JWT, or says less, gives an identity with less in it.
+    """
+    parts = token.split(".")
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        claims = json.loads(base64.urlsafe_b64decode(padded))
+    except (IndexError, binascii.Error, ValueError):
+        return Identity()
+    principal = _child(claims, "principal")
+    permission = _child(principal, "permission")
+    return Identity(
+        workspace_id=_text(permission, "workspaceId"),
+        workspace_name=_text(permission, "workspaceName"),
+        user_id=_text(principal, "id"),
+        role=_text(permission, "role"),
+        instance_url=_text(claims, "instanceUrl"),
+    )
+
+
+def parse_job_id(reply: object) -> str:
+    """Read the id of the job that was queued; it is not the export's id.
+
+    Raises:
+        LeanixError: `reply_invalid` where the reply does not say `OK` with a job.
+    """
+    if not isinstance(reply, dict) or reply.get("status") != "OK":
+        raise _invalid("LeanIX did not confirm the export", quoted=error_text(reply))
+    job_id = _text(_child(reply, "data"), "jobId")
+    if job_id is None:
+        raise _invalid("LeanIX confirmed the export without naming a job")
+    return job_id
+
+
+def parse_page(reply: object) -> ExportPage:
+    """Read one page of the list of exports; rows without id, type or status are left out.
+
+    Raises:
+        LeanixError: `reply_invalid` where it is no list.
+    """
+    if not isinstance(reply, dict) or not isinstance(reply.get("data"), list):
+        raise _invalid("the list of exports is not a list", quoted=error_text(reply))
+    rows = tuple(row for entry in reply["data"] if (row := _parse_row(entry)) is not None)
+    total = reply.get("total")
+    return ExportPage(rows, _text(reply, "endCursor"), total if isinstance(total, int) else None)
+
+
+def error_text(reply: object) -> str:
+    """Find what an envelope says went wrong, cut to a line's length; empty where it says nothing."""
+    if not isinstance(reply, dict):
+        return ""
+    said = [reply.get("errorMessage"), reply.get("message"), reply.get("error_description")]
+    for entry in reply.get("errors") or []:
+        messages = entry.get("messages") if isinstance(entry, dict) else [entry]
+        said.extend(messages if isinstance(messages, list) else [])
+    text = "; ".join(part for part in said if isinstance(part, str) and part)
+    return " ".join(text.split())[:_MOST_QUOTED]
+
+
+def honoured_instance(configured: str, instance_url: str | None) -> str | None:
+    """Say whether a token's `instanceUrl` may be given the bearer: only over https, within the configured domain.
+
+    Within means: the configured host itself or a host below it, or, for a host of leanix.net, any other host of
+    leanix.net. Else None: the configured URL is used.
+    """
+    if not instance_url:
+        return None
+    try:
+        there, here = urlsplit(instance_url), urlsplit(configured)
+        port = there.port
+    except ValueError:
+        return None
+    host, own = (there.hostname or "").rstrip("."), (here.hostname or "").rstrip(".")
+    if there.scheme != "https" or not host or not own or there.username or there.password:
+        return None
+    same = host == own or host.endswith(f".{own}")
+    family = own.endswith(".leanix.net") and (host == "leanix.net" or host.endswith(".leanix.net"))
+    return f"https://{host}{f':{port}' if port else ''}" if same or family else None
+
+
+def _parse_row(entry: object) -> ExportRow | None:
+    row_id, kind, status = _text(entry, "id"), _text(entry, "type"), _text(entry, "status")
+    if row_id is None or kind is None or status is None:
+        return None
+    users = {_text(entry, "userId"), _text(_child(entry, "user"), "id")}
+    return ExportRow(
+        id=row_id,
+        type=kind,
+        status=status,
+        created_at=parse_time(_child(entry, "createdAt")),
+        user_ids=frozenset(user for user in users if user),
+        download_key=_text(entry, "downloadKey"),
+    )
+
+
+def _child(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _text(value: Any, name: str) -> str | None:
+    found = _child(value, name)
+    return found if isinstance(found, str) and found else None
+
+
+def _invalid(message: str, *, quoted: str = "") -> LeanixError:
+    return LeanixError(
+        f"{message}: {quoted}" if quoted else message,
+        code="reply_invalid",
+        hint="LeanIX answered in a shape that this version does not know; see the log and report it",
+    )

@@ -1,0 +1,96 @@
+"""Which row of the list is ours (design §2.1). Pure.
+
+The reply to the request names no export, and the list is the whole workspace's. So ours is worked out: a row that was
+not there before, of our type, not created before we asked by the server's own clock, and of our user where rows name
+one. Where that leaves a doubt, nothing is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from leanix_backup.errors import LeanixError
+from leanix_backup.leanix.wire import ExportRow
+from leanix_backup.model import ExportType
+
+CLOCK_GRACE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What was known before the request was sent; written down first, so that a restart can still tell what is ours.
+
+    Attributes:
+        export: The type that is asked for.
+        seen_ids: The ids of all rows of that type that were in the list.
+        server_time: The server's clock then; None where it did not say.
+        user_id: Who we are, as rows name users; None where nobody knows.
+    """
+
+    export: ExportType
+    seen_ids: frozenset[str]
+    server_time: datetime | None
+    user_id: str | None
+
+
+def find_ours(rows: Iterable[ExportRow], intent: Intent, *, waited_out: bool) -> ExportRow | None:
+    """Find our row, or None while it may still appear.
+
+    Args:
+        rows: The list as it is now.
+        intent: What was known before the request.
+        waited_out: Whether `row_wait` has passed: then a row that names no user is taken, if it is the only one.
+
+    Raises:
+        LeanixError: `export_ambiguous` where two rows could be ours.
+    """
+    candidates = [row for row in rows if _is_new(row, intent)]
+    if intent.user_id is None:
+        named, nameless = [], candidates
+    else:
+        named = [row for row in candidates if intent.user_id in row.user_ids]
+        nameless = [row for row in candidates if not row.user_ids]
+    if len(named) == 1:
+        return named[0]
+    if named or (waited_out and len(nameless) > 1):
+        raise _ambiguous(named or nameless)
+    return nameless[0] if nameless and waited_out else None
+
+
+def not_found(rows: Iterable[ExportRow], intent: Intent) -> LeanixError:
+    """Explain that no row is ours, with the ids of those that are new but name somebody else."""
+    others = [row.id for row in rows if _is_new(row, intent)]
+    if others:
+        return LeanixError(
+            f"the export does not appear in the list under our user; new there, of others: {', '.join(others[:10])}",
+            code="export_not_found",
+            hint="if one of these is ours, rows name another user id than the token: set workspaces.….user_id",
+        )
+    return LeanixError(
+        f"the export does not appear in the list; all {len(intent.seen_ids)} rows were there before",
+        code="export_not_found",
+        hint="LeanIX confirmed the export but does not list it; look at the workspace's export page",
+    )
+
+
+def is_old(row: ExportRow, intent: Intent) -> bool:
+    """Say whether this row, and so every older one, can't be ours."""
+    return row.id in intent.seen_ids
+
+
+def _is_new(row: ExportRow, intent: Intent) -> bool:
+    if row.type != intent.export.value or row.id in intent.seen_ids:
+        return False
+    if row.created_at is None or intent.server_time is None:
+        return True
+    return row.created_at >= intent.server_time - CLOCK_GRACE
+
+
+def _ambiguous(rows: list[ExportRow]) -> LeanixError:
+    return LeanixError(
+        f"{len(rows)} new exports could be ours, so none is taken: {', '.join(row.id for row in rows[:10])}",
+        code="export_ambiguous",
+        hint="another tool exports at the same time; give each a technical user, or a time, of its own",
+    )

@@ -1,0 +1,1 @@
+"""Tests of the proof that an artifact is a whole workbook."""
