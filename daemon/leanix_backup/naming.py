@@ -51,7 +51,7 @@ class BackupKey:
     @property
     def folder(self) -> str:
         """The part of the key before the name, with the slash at its end."""
-        return f"{export_prefix(self.workspace, self.export)}{self.taken_at:%Y}/{self.taken_at:%m}/"
+        return f"{export_prefix(self.workspace, self.export)}{self.taken_at.astimezone(UTC):%Y/%m}/"
 
     @property
     def artifact(self) -> str:
@@ -72,7 +72,15 @@ def export_prefix(workspace: str, export: ExportType) -> str:
 def backup_key(
     workspace: str, export: ExportType, *, run_id: str, taken_at: datetime, window_start: datetime | None = None
 ) -> BackupKey:
-    """Name a backup. Fractions of seconds are dropped; `taken_at` is the window's end for the audit log."""
+    """Name a backup. Fractions of seconds are dropped; `taken_at` is the window's end for the audit log.
+
+    Raises:
+        ValueError: A window is missing, runs backwards, or is given where none belongs; the key could not be read back.
+    """
+    if (window_start is not None) != (export is ExportType.AUDIT_LOG):
+        raise ValueError(f"{export.value} and a window: the audit log has one, and nothing else has")
+    if window_start is not None and window_start > taken_at:
+        raise ValueError("the window runs backwards")
     return BackupKey(
         workspace=workspace,
         export=export,
@@ -101,6 +109,8 @@ def parse_key(key: str) -> BackupKey | None:
         start = _parse_stamp(parts["start"]) if export is ExportType.AUDIT_LOG else None
         found = BackupKey(match["workspace"], export, _parse_stamp(parts["end"]), parts["run8"], start)
     except ValueError:  # digits that are no date
+        return None
+    if start is not None and start > found.taken_at:
         return None
     return found if key in (found.artifact, found.manifest) else None
 

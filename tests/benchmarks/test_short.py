@@ -1,0 +1,19 @@
+"""A short pass of the benchmark, so that it can't rot; only memory is held against anything, never time."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.benchmarks.__main__ import main
+
+
+def test_the_benchmark_runs_and_memory_stays_flat(capfd: pytest.CaptureFixture[str]) -> None:
+    missing = [tool for tool in ("curl", "sha256sum", "unzip") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"the peers {missing} are not installed")
+    assert main(["--sizes", "5,80"]) == 0
+    rows = [line.split("|") for line in capfd.readouterr().out.splitlines() if " MiB |" in line]
+    small, large = (float(row[5]) for row in rows)
+    assert large < small + 20, "the peak does not grow with the file"
