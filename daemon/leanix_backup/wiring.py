@@ -15,7 +15,7 @@ from leanix_backup import coverage, locks, workbook
 from leanix_backup.catalog import read_catalog
 from leanix_backup.clock import Clock
 from leanix_backup.config import Config, Job, LocalDestination, S3Destination
-from leanix_backup.errors import BackupError, StoreError
+from leanix_backup.errors import BackupError, ConfigError, Problem, StoreError
 from leanix_backup.events import Event, Log, redactor
 from leanix_backup.leanix import LeanixClient, TokenSource, Transport
 from leanix_backup.model import ExportType, Outcome, RunReport, Stretch, Trigger, Window
@@ -34,11 +34,25 @@ def open_store(name: str, destination: LocalDestination | S3Destination) -> Stor
     if isinstance(destination, LocalDestination):
         return LocalStore(name, destination.path)
     raise StoreError(
-        f"destinations.{name}: this version can't use a destination of type s3",
+        "this version can't use a destination of type s3 yet",
         code="destination_unsupported",
         hint="use a destination of type local",
         retryable=False,
     )
+
+
+def _open_stores(config: Config, names: Iterable[str]) -> dict[str, Store]:
+    """Make the stores that jobs need, or refuse to begin."""
+    stores: dict[str, Store] = {}
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            stores[name] = open_store(name, config.destinations[name])
+        except StoreError as error:
+            problems.append(Problem(f"destinations.{name}", error.message, error.hint))
+    if problems:
+        raise ConfigError(tuple(problems))
+    return stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,10 @@ class Workshop:
         jobs: The jobs that will be run; the stores of others are not made.
         clock: Time and chance.
         log: Where events go.
+
+    Raises:
+        ConfigError: A destination is of a kind that this version can't use.
+        BackupError: The proxy's address or the CA bundle can't be used.
     """
 
     def __init__(self, config: Config, jobs: Iterable[Job], *, clock: Clock, log: Log) -> None:
@@ -75,7 +93,7 @@ class Workshop:
         self._transport = Transport(ca_bundle=network.ca_bundle, proxy=proxy, no_proxy=network.no_proxy)
         self._spool = Spool(config.spool.path, max_size_bytes=config.spool.max_size)
         used = {name for job in jobs for name in job.destinations}
-        self._stores = {name: open_store(name, config.destinations[name]) for name in sorted(used)}
+        self._stores = _open_stores(config, sorted(used))
 
     async def __aenter__(self) -> Self:
         """Make the spool's folder and open the connections.

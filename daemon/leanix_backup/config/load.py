@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from leanix_backup.config.checks import check
 from leanix_backup.config.document import read_document
 from leanix_backup.config.environment import CONFIG_VARIABLE, apply_environment
+from leanix_backup.config.pending import pending
 from leanix_backup.config.resolve import resolve
 from leanix_backup.config.settings import Config, Purpose
 from leanix_backup.config.tree import Tree
@@ -40,7 +42,8 @@ def load(path: Path | None, environ: Mapping[str, str], purpose: Purpose = Purpo
     warnings = check(tree, validated, purpose)
     if tree.problems:
         raise ConfigError(tuple(sorted(set(tree.problems), key=_place)))
-    return resolve(validated.root, tuple(sorted(warnings, key=_place)))
+    config = resolve(validated.root, tuple(sorted(warnings, key=_place)))
+    return replace(config, warnings=(*config.warnings, *pending(config)))
 
 
 def _read(path: Path | None, environ: Mapping[str, str]) -> Tree:

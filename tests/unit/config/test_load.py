@@ -22,6 +22,7 @@ from leanix_backup.config import (
     load,
     show,
 )
+from leanix_backup.config.pending import pending
 from leanix_backup.errors import BackupError, ConfigError
 from leanix_backup.model import ExportType, RetentionPolicy, RetentionSpan
 from tests.unit.config.support import ENVIRONMENT, WHOLE, told, written
@@ -129,7 +130,7 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
     assert (config.http.host, config.http.port, config.http.token) == ("::1", 9000, Secret(literal="t"))
     assert [target.levels for target in config.notify] == [(NotifyLevel.FAILURE, NotifyLevel.GAP)]
     assert config.shutdown_grace == timedelta(minutes=1)
-    assert config.warnings == ()
+    assert config.warnings == pending(config)
 
 
 def test_the_defaults_are_the_designs(tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_the_sample_is_valid_where_its_secret_lies(tmp_path: Path) -> None:
     secret.touch(mode=0o600)
     config = load(written(tmp_path, example().replace("/run/secrets/leanix-acme", str(secret))), {})
     assert set(config.jobs) == {"nightly", "changelog", "archive"}
-    assert config.warnings == ()
+    assert config.warnings == pending(config)
 
 
 def test_the_commented_part_of_the_sample_is_valid_too(tmp_path: Path) -> None:
@@ -286,3 +287,9 @@ def test_checking_elsewhere_takes_a_missing_secret_file_as_a_warning(tmp_path: P
     assert load(written(tmp_path, text), {}, Purpose.READ).warnings == ()
     with pytest.raises(ConfigError):
         load(written(tmp_path, text), {}, Purpose.RUN)
+
+
+def test_what_this_version_does_not_do_yet_is_a_warning(tmp_path: Path) -> None:
+    text = WHOLE.replace("retention: forever", "retention: {keep_last: 2}") + "    shrink_guard: 20%\n"
+    found = [warning.path for warning in load(written(tmp_path, text), {}).warnings]
+    assert found == ["jobs.nightly.retention", "jobs.nightly.shrink_guard"]
