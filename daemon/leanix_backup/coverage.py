@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from leanix_backup.model import Stretch, Window
 
+_SHORTEST = timedelta(seconds=1)
+
 
 def merge(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
     """Join stretches that touch or overlap; the oldest first."""
@@ -42,7 +44,7 @@ def plan_windows(
     now = now.replace(microsecond=0)
     joined = merge(held)
     start = min(joined[-1].end, now) - overlap if joined else now - initial_lookback
-    start = start.replace(microsecond=0)
+    start = min(start.replace(microsecond=0), now - _SHORTEST)
     windows: list[Window] = []
     while start < now:
         end = min(start + max_window, now)

@@ -6,7 +6,9 @@ a manifest of a newer major format, or one that lacks a field.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -33,20 +35,40 @@ def decode(data: bytes) -> Manifest:
             newer version wrote it. The text is never quoted.
     """
     try:
-        version = json.loads(data).get("manifest_version")
-    except (ValueError, AttributeError) as error:
-        raise _invalid("it is not JSON") from error
-    if isinstance(version, int) and version > MANIFEST_VERSION:
+        said = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _invalid("it is not JSON") from None
+    version = said.get("manifest_version") if isinstance(said, dict) else None
+    if type(version) is not int or version < 1:
+        raise _invalid("manifest_version: it is not there, or no version")
+    if version > MANIFEST_VERSION:
         raise BackupError(
             f"a manifest of version {version} can't be read by this version, which knows {MANIFEST_VERSION}",
             code="manifest_too_new",
             hint="upgrade leanix-backup",
         )
     try:
-        return _ADAPTER.validate_json(data)
+        found = _ADAPTER.validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise _invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    _require_said(found, said, "")
+    return found
+
+
+def _require_said(found: Any, said: Any, path: str) -> None:
+    """Refuse what was filled in by a default, and an instant without a zone: neither is what somebody wrote."""
+    if isinstance(found, datetime) and found.tzinfo is None:
+        raise _invalid(f"{path}: an instant needs a zone")
+    if isinstance(found, tuple):
+        for index, (entry, text) in enumerate(zip(found, said, strict=True)):
+            _require_said(entry, text, f"{path}.{index}")
+    elif dataclasses.is_dataclass(found):
+        for field in dataclasses.fields(found):
+            inner = f"{path}.{field.name}" if path else field.name
+            if field.name not in said:
+                raise _invalid(f"{inner}: Field required")
+            _require_said(getattr(found, field.name), said[field.name], inner)
 
 
 def _invalid(reason: str) -> BackupError:

@@ -10,6 +10,7 @@ _RETRY_FIRST = 0.5
 _RETRY_CEILING = 30.0
 _ATTEMPT_FIRST = 5.0
 _ATTEMPT_CEILING = 60.0
+_MOST_GROWTH = 32  # far beyond either ceiling, and far below what a float can't hold
 
 
 def poll_wait(elapsed: float, *, first: float, factor: float, ceiling: float, spread: float) -> float:
@@ -28,10 +29,10 @@ def retry_wait(tries: int, *, retry_after: float | None, spread: float) -> float
     What the server asked for (`retry_after`) is the least; else it doubles from half a second to half a minute,
     spread between half of it and all of it.
     """
-    own = min(_RETRY_FIRST * 2.0 ** (tries - 1), _RETRY_CEILING) * (0.75 + 0.25 * spread)
+    own = min(_RETRY_FIRST * 2.0 ** min(tries - 1, _MOST_GROWTH), _RETRY_CEILING) * (0.75 + 0.25 * spread)
     return max(own, retry_after or 0.0)
 
 
 def attempt_wait(attempt: int, *, spread: float) -> float:
     """Say how long to wait before a new export is tried after attempt number `attempt` failed."""
-    return min(_ATTEMPT_FIRST * 3.0 ** (attempt - 1), _ATTEMPT_CEILING) * (1 + 0.2 * spread)
+    return min(_ATTEMPT_FIRST * 3.0 ** min(attempt - 1, _MOST_GROWTH), _ATTEMPT_CEILING) * (1 + 0.2 * spread)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from leanix_backup.cli.common import human_size
 from leanix_backup.model import Stage
 from leanix_backup.run import Progress as Report
 
@@ -40,10 +41,11 @@ class Watch:
         progress = self._progress
         if progress is None:
             return lambda _stage, _done, _total: None
-        task = self._tasks[name] = progress.add_task("", job=name, doing=_WORDS[Stage.REQUESTED], total=None)
+        task = self._tasks[name] = progress.add_task("", job=name, doing=_WORDS[Stage.REQUESTED], amount="", total=None)
 
         def report(stage: Stage, done: int, total: int | None) -> None:
-            progress.update(task, doing=_WORDS[stage], completed=done, total=total if done else None)
+            amount = human_size(done) + (f" of {human_size(total)}" if total else "") if done else ""
+            progress.update(task, doing=_WORDS[stage], amount=amount, completed=done, total=total if done else None)
 
         return report
 
@@ -64,7 +66,7 @@ def watching() -> Iterator[Watch]:
         TextColumn("{task.fields[job]}"),
         TextColumn("{task.fields[doing]}"),
         BarColumn(bar_width=24),
-        DownloadColumn(binary_units=True),
+        TextColumn("{task.fields[amount]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
