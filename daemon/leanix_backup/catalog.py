@@ -17,6 +17,7 @@ from leanix_backup.stores import Store
 
 _MOST_MANIFEST_BYTES = 16 * 1024 * 1024
 _SHORTEST_RUN_PREFIX = 4
+_RUN_ID_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def select(backups: Sequence[Backup], selector: str, *, known: Iterable[str] = (
         matches = [found for found in backups if found.key == key]
     else:
         start = selector.lower().replace("-", "")
-        if len(start) < _SHORTEST_RUN_PREFIX or not re.fullmatch(r"[0-9a-f]+", start):
+        if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST_RUN_PREFIX},{_RUN_ID_DIGITS}}}", start):
             raise _no_such(selector, "a run id starts with at least four hex digits; or acme/snapshot@latest, or a key")
         matches = [found for found in backups if start.startswith(found.key.run8) or found.key.run8.startswith(start)]
     if not matches:
@@ -142,16 +143,19 @@ def _select_at(backups: Sequence[Backup], selector: str, known: Iterable[str]) -
 
 
 def _parse_when(selector: str, when: str) -> datetime | None:
-    """Read what stands after the `@`, as the first instant that is too late; None for `latest`."""
+    """Read what stands after the `@`, as the first instant that is too late; None where there is none."""
     if when == "latest":
         return None
     try:
         instant = datetime.fromisoformat(when)
-    except ValueError:
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _no_such(selector, "after @ comes latest, a date (2027-03-31) or a time (2027-03-31T12:00Z)") from None
-    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     whole_day = "T" not in when and instant.time() == time() and ":" not in when
-    return instant + (timedelta(days=1) if whole_day else timedelta(microseconds=1))
+    try:
+        return instant + (timedelta(days=1) if whole_day else timedelta(microseconds=1))
+    except OverflowError:  # the end of the calendar
+        return None
 
 
 def _no_such(selector: str, hint: str) -> UsageError:

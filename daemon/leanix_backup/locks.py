@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -64,15 +65,12 @@ async def hold(state_dir: Path, name: str, *, clock: Clock, doing: str, wait: bo
     note = folder / f"{name}.holder"
     try:
         with suppress(OSError):
-            note.write_text(
-                json.dumps(
-                    {
-                        "pid": os.getpid(),
-                        "host": socket.gethostname(),
-                        "since": format_utc(clock.utc_now()),
-                        "doing": doing,
-                    }
-                )
+            _write_note(
+                note,
+                pid=os.getpid(),
+                host=socket.gethostname(),
+                since=format_utc(clock.utc_now()),
+                doing=doing,
             )
         yield
     finally:
@@ -87,6 +85,11 @@ def _try(lock: filelock.BaseFileLock) -> bool:
     except filelock.Timeout:
         return False
     return True
+
+
+def _write_note(path: Path, **said: object) -> None:
+    with open(path, "w", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
+        json.dump(said, file)
 
 
 def _holder(folder: Path, name: str) -> str:

@@ -40,6 +40,7 @@ class Bell:
     def __init__(self, schedules: Mapping[str, Schedule], ring: Callable[[str, datetime], None]) -> None:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._ring = ring
+        self._ringing = False
         for name, schedule in schedules.items():
             self._scheduler.add_job(
                 _nothing,
@@ -53,6 +54,7 @@ class Bell:
 
     def start(self) -> None:
         """Begin to ring."""
+        self._ringing = True
         self._scheduler.start()
 
     def wake(self) -> None:
@@ -60,12 +62,14 @@ class Bell:
         self._scheduler.wakeup()
 
     def stop(self) -> None:
-        """Ring no more."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        """Ring no more, from now on."""
+        if self._ringing:
+            self._ringing = False
+            self._scheduler.shutdown(wait=False)  # takes effect when the event loop comes to it
 
     def _heard(self, event: JobSubmissionEvent) -> None:
-        self._ring(event.job_id, event.scheduled_run_times[-1].astimezone(UTC))
+        if self._ringing:
+            self._ring(event.job_id, event.scheduled_run_times[-1].astimezone(UTC))
 
 
 async def _nothing() -> None:

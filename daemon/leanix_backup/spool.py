@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from typing import BinaryIO
 import anyio
 
 from leanix_backup.errors import SpoolError
-from leanix_backup.files import flush_folder, flush_path, make_folders, open_new
+from leanix_backup.files import flush, flush_folder, flush_path, make_folders, open_new
 
 _BLOCK_BYTES = 1024 * 1024
 _LEAST_FREE_BYTES = 16 * 1024 * 1024
@@ -44,9 +45,9 @@ class Room:
     max_size_bytes: int
 
     def holds(self, needed_bytes: int) -> bool:
-        """Say whether that many bytes more fit."""
+        """Say whether that many bytes more fit, and a little at least: nothing is known of a first artifact."""
         fits_volume = self.volume_free_bytes >= max(needed_bytes, _LEAST_FREE_BYTES)
-        return fits_volume and self.used_bytes + needed_bytes <= self.max_size_bytes
+        return fits_volume and self.used_bytes + max(needed_bytes, 1) <= self.max_size_bytes
 
 
 class Spool:
@@ -77,7 +78,7 @@ class Spool:
     def room(self) -> Room:
         """Look how much room there is now."""
         try:
-            used = sum(entry.stat().st_size for entry in os.scandir(self._path) if entry.is_file())
+            used = _used_bytes(self._path)
             free = shutil.disk_usage(self._path).free
         except OSError as error:
             raise _translate(error, self._path) from error
@@ -104,10 +105,10 @@ class Spool:
             SpoolError: `spool_full`, `spool_unwritable`.
         """
         partial, final = self._path / f"{run_id}.partial", self.path_of(run_id)
-        room = self.room()
-        most = room.max_size_bytes - room.used_bytes
         try:
             partial.unlink(missing_ok=True)  # of a run of this id that was killed
+            room = self.room()
+            most = room.max_size_bytes - room.used_bytes
             with open_new(partial) as file:
                 size, digest = await _pump(chunks, file, most, received)
             # fsync belongs to the thread too: on a slow disk it takes seconds
@@ -130,15 +131,24 @@ class Spool:
         """Move a rejected artifact out of the spool, in the place of the job's last one.
 
         Returns:
-            Where it lies now; None where it could not be moved: then it is dropped.
+            Where it lies now; None where it could not be moved: then it is dropped, and the job's last one stays.
         """
-        target = folder / f"{job}.xlsx"
+        target, partial = folder / f"{job}.xlsx", folder / f".{job}.xlsx.partial"
         try:
             make_folders(folder)
-            shutil.move(artifact.path, target)
+            try:
+                artifact.path.replace(target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _copy(artifact.path, partial)
+                partial.replace(target)
         except OSError:
-            self.drop(artifact)
             return None
+        finally:
+            self.drop(artifact)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         return target
 
 
@@ -185,6 +195,22 @@ async def _pump(
                 writing.exception()  # looked at, so that nobody warns about it: the first error is on its way out
     received(size)
     return size, digest.hexdigest()
+
+
+def _used_bytes(folder: Path) -> int:
+    used = 0
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):  # another run has just dropped its own
+            used += entry.stat(follow_symlinks=False).st_size if entry.is_file() else 0
+    return used
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy to another file system, for nobody else to read, and have it on disk."""
+    target.unlink(missing_ok=True)  # of a process that was killed
+    with source.open("rb") as reader, open_new(target) as writer:
+        shutil.copyfileobj(reader, writer, _BLOCK_BYTES)
+        flush(writer)
 
 
 def _finish(partial: Path, final: Path) -> None:

@@ -11,7 +11,7 @@ import anyio.lowlevel
 
 from leanix_backup.errors import ConflictError, NotStoredError, StoreError
 from leanix_backup.stores import StoredObject
-from leanix_backup.stores.base import checked_key
+from leanix_backup.stores.base import checked_key, checked_prefix
 
 _BLOCK_BYTES = 64 * 1024
 
@@ -50,8 +50,7 @@ class MemoryStore:
         self._put(key, data)
 
     async def scan(self, prefix: str = "") -> AsyncIterator[StoredObject]:
-        if prefix:
-            checked_key(prefix.rstrip("/"))
+        checked_prefix(prefix)
         self._require_up()
         for key, data in list(self._objects.items()):
             await anyio.lowlevel.checkpoint()

@@ -12,7 +12,7 @@ SPREAD = st.floats(-1, 1)
 
 
 class TestPollWait:
-    """Design §2.2: `clamp(first, (factor - 1) × elapsed, ceiling)` ± 5 %."""
+    """Design §2.2: `clamp(first, (factor - 1) times elapsed, ceiling)` ± 5 %."""
 
     @pytest.mark.parametrize(
         ("elapsed", "wait"), [(0, 2), (9, 2), (10, 2), (11, 2.2), (100, 20), (300, 60), (14400, 60)]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from leanix_backup.clock import Clock, Deadline, format_utc
-from leanix_backup.errors import LeanixError
+from leanix_backup.errors import ExportLostError, LeanixError
 from leanix_backup.events import Log, redactor
 from leanix_backup.leanix import wire
 from leanix_backup.leanix.download import Download, Opened, open_download
@@ -93,10 +93,10 @@ class LeanixClient:
         async def once() -> Started:
             try:
                 reply = await self._call("POST", f"{_EXPORTS_PATH}/fullExport", params, deadline, "starting the export")
+                return Started(wire.parse_job_id(reply.json()), reply.server_time)
             except LeanixError as error:
                 error.retryable = error.retryable and not error.outcome_unknown
                 raise
-            return Started(wire.parse_job_id(reply.json()), reply.server_time)
 
         return await self._retrying(once, "start of the export", deadline)
 
@@ -108,7 +108,7 @@ class LeanixClient:
         stop: Callable[[wire.ExportRow], bool] = lambda _row: False,
         tries: int = 6,
     ) -> ExportList:
-        """Read the list of exports of one type, the newest first, page after page.
+        """Read the list of exports of one type, the newest first, page after page; each row once.
 
         Args:
             export: The type; always sent, as without it ARCHIVE is missing from the list.
@@ -116,7 +116,8 @@ class LeanixClient:
             stop: No page is read after one that holds a row for which this is true.
             tries: How often each page is asked for at most.
         """
-        rows: list[wire.ExportRow] = []
+        rows: dict[str, wire.ExportRow] = {}  # by id: a new export pushes a row from one page onto the next
+        read = 0
         cursor: str | None = None
         server_time: datetime | None = None
         for _ in range(_MOST_PAGES):
@@ -132,12 +133,14 @@ class LeanixClient:
                 return wire.parse_page(reply.json()), reply.server_time
 
             page, server_time = await self._retrying(once, "list of exports", deadline, tries=tries)
-            rows.extend(row for row in page.rows if row.type == export.value)
-            last = page.end_cursor in (None, cursor) or not page.rows or len(rows) >= (page.total or len(rows) + 1)
+            fresh = [row for row in page.rows if row.id not in rows]
+            rows.update((row.id, row) for row in fresh)
+            read += len(page.rows)
+            last = page.end_cursor in (None, cursor) or not fresh or read >= (page.total or read + 1)
             if last or any(stop(row) for row in page.rows):
                 break
             cursor = page.end_cursor
-        return ExportList(tuple(rows), server_time)
+        return ExportList(tuple(row for row in rows.values() if row.type == export.value), server_time)
 
     @asynccontextmanager
     async def download(self, workspace_id: str, key: str, *, deadline: Deadline) -> AsyncIterator[Download]:
@@ -154,19 +157,23 @@ class LeanixClient:
         """
         redactor.learn(key)
 
-        async def once() -> Opened:
+        async def once() -> Opened | ExportLostError:
             token: Token | None = None
             for last in (False, True):
                 token = await self._tokens.get(timeout=self._timeout, deadline=deadline, stale=token)
                 url = f"{self._base_of(token)}{_EXPORTS_PATH}/downloads/{workspace_id}"
                 try:
                     return await open_download(self._transport, url, key, bearer=token.value, timeout=self._timeout)
+                except ExportLostError as error:  # a new attempt may help; the same key again can't
+                    return error
                 except LeanixError as error:
                     if error.code != TOKEN_REJECTED or last:
                         raise
             raise AssertionError("unreachable")
 
         opened = await self._retrying(once, "download", deadline)
+        if isinstance(opened, ExportLostError):
+            raise opened
         async with opened.stack:
             yield opened.download
 

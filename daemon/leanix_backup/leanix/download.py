@@ -20,6 +20,7 @@ _KEY_REFUSED = {
     409,
     410,
 }  # nobody knows how LeanIX says that a key was spent: none of these is cured by waiting
+_ELSEWHERE_REFUSED = {*_KEY_REFUSED, 401, 403}  # what says nothing of our token, nor of our key
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ async def open_download(transport: Transport, url: str, key: str, *, bearer: str
 
     Raises:
         LeanixError: `unexpected_redirect`, `token_rejected`, or a fault; the key is unspent as far as anybody knows.
-        ExportLostError: LeanIX does not take the key.
+        ExportLostError: LeanIX does not take the key, or where it redirects to does not take its address.
     """
     own, params = _origin(url), {"key": key}
     for _ in range(_MOST_REDIRECTS + 1):
@@ -69,6 +70,12 @@ async def open_download(transport: Transport, url: str, key: str, *, bearer: str
                     code="key_refused",
                     hint="a fresh export gives a fresh key; another tool may have used this one",
                 )
+            if not at_home and reply.status in _ELSEWHERE_REFUSED:
+                raise ExportLostError(
+                    f"{urlsplit(url).hostname}, where LeanIX sent the download to, answered {reply.status}",
+                    code="download_refused",
+                    hint="a fresh export gives a fresh address; if it lasts, a proxy or firewall may be in the way",
+                )
             error = status_error(reply, doing="downloading")
             raise error or LeanixError(f"the download was answered with {reply.status}", code="unexpected_status")
     raise LeanixError("the download was redirected in circles", code="unexpected_redirect")
@@ -81,16 +88,24 @@ def redirected(url: str, location: str) -> str:
         LeanixError: `unexpected_redirect` where it leads to plain http (from a loopback server to a loopback one it
             may), or to something that is no web address.
     """
-    target = urljoin(url, location)
-    here, there = urlsplit(url), urlsplit(target)
-    local = here.scheme == "http" and is_loopback(here.hostname or "") and is_loopback(there.hostname or "")
-    if there.hostname and (there.scheme == "https" or (there.scheme == "http" and local)):
+    if (target := _safe_target(url, location)) is not None:
         return target
     raise LeanixError(
         "the download was redirected to an address that is not https",
         code="unexpected_redirect",
         hint="nothing was sent there; report it to whoever runs the proxy or to LeanIX",
     )
+
+
+def _safe_target(url: str, location: str) -> str | None:
+    try:
+        target = urljoin(url, location)
+        here, there = urlsplit(url), urlsplit(target)
+        _origin(target)
+    except ValueError:  # brackets that don't close, a port that is none
+        return None
+    local = here.scheme == "http" and is_loopback(here.hostname or "") and is_loopback(there.hostname or "")
+    return target if there.hostname and (there.scheme == "https" or (there.scheme == "http" and local)) else None
 
 
 def _download(response: httpx.Response) -> Download:

@@ -72,9 +72,11 @@ class TokenSource:
                 return kept
             if self._round != waiting_for and self._failure is not None:
                 raise self._failure
+            self._failure = None  # an earlier one must not come out to those who wait, should this one be cancelled
             try:
-                self._token, self._failure = await self._fetch(timeout, deadline), None
+                self._token = await self._fetch(timeout, deadline)
             except LeanixError as error:
+                error.outcome_unknown = False  # asking for a token has no effect that anybody needs to look for
                 self._failure = error
                 raise
             finally:

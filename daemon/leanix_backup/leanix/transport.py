@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -47,11 +48,12 @@ class Reply:
         """Read the body as JSON.
 
         Raises:
-            LeanixError: `not_json`; with a maintenance page (HTML) another try may help.
+            LeanixError: `not_json`; with a maintenance page (HTML) another try may help. `outcome_unknown`, since
+                whatever put that page there may have done so behind an answer that LeanIX gave.
         """
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             html = self.body.lstrip()[:1] == b"<"
             raise LeanixError(
                 "LeanIX answered with a web page instead of JSON"
@@ -60,6 +62,7 @@ class Reply:
                 code="not_json",
                 hint="LeanIX may be in maintenance, or `url` or a proxy leads to something else",
                 retryable=True,
+                outcome_unknown=True,
             ) from error
 
 
@@ -80,11 +83,14 @@ class Transport:
         tls = _tls_context(ca_bundle)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         headers = {"User-Agent": f"leanix-backup/{__version__}"}
-        self._direct = httpx.AsyncClient(verify=tls, trust_env=False, limits=limits, headers=headers)
+        self._direct = httpx.AsyncClient(
+            verify=tls, trust_env=False, limits=limits, headers=headers, cookies=_no_cookies()
+        )
         try:
-            route = httpx.Proxy(proxy, ssl_context=tls) if proxy else None
-            self._routed = httpx.AsyncClient(verify=tls, proxy=route, limits=limits, headers=headers)
-        except (ValueError, ImportError) as error:
+            self._routed = httpx.AsyncClient(
+                verify=tls, proxy=_route(proxy, tls), limits=limits, headers=headers, cookies=_no_cookies()
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise BackupError(
                 "the proxy's address can't be used",
                 code="proxy_invalid",
@@ -149,8 +155,12 @@ class Transport:
 
     def _build(self, method: str, url: str, *, timeout: float, **parts: Any) -> httpx.Request:
         form = parts.pop("form", None)
-        pace = httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S))
-        return self._client(url).build_request(method, url, data=form, timeout=pace, **parts)
+        # Shorter than the whole, so that a connection that never came about is told from an answer that did not.
+        pace = httpx.Timeout(timeout, connect=min(timeout / 2, _CONNECT_TIMEOUT_S))
+        try:
+            return self._client(url).build_request(method, url, data=form, timeout=pace, **parts)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise _unwritable(_host(url)) from error
 
     @asynccontextmanager
     async def _open(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
@@ -162,6 +172,12 @@ class Transport:
             finally:
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
+        except httpx.InvalidURL as error:  # httpx reads the address of a redirect though it does not follow it
+            raise LeanixError(
+                "the answer redirects to something that is no address",
+                code="unexpected_redirect",
+                hint="report it to whoever runs the proxy or to LeanIX",
+            ) from error
         except httpx.HTTPError as error:
             raise translate(error, _host(str(request.url))) from error
 
@@ -172,6 +188,7 @@ class Transport:
 
 def is_loopback(host: str) -> bool:
     """Say whether a host is this machine."""
+    host = host.lower().removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -204,7 +221,7 @@ def status_error(reply: Reply, *, doing: str) -> LeanixError | None:
         return None
     try:
         said = wire.error_text(json.loads(reply.body))
-    except ValueError:
+    except (ValueError, RecursionError):
         said = ""
     detail = f": {said}" if said else ""
     code, hint, retryable = _explain(status)
@@ -249,7 +266,7 @@ def translate(error: httpx.HTTPError, host: str) -> LeanixError:
             outcome_unknown=True,
         )
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        return LeanixError(f"the request to {host} could not be written", code="request_invalid", hint="check `url`")
+        return _unwritable(host)
     return LeanixError(
         f"the connection to {host} broke off",
         code="connection_lost",
@@ -299,6 +316,18 @@ def _tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
+def _route(proxy: str | None, tls: ssl.SSLContext) -> httpx.Proxy | None:
+    """Make the way through a proxy; only one that is itself spoken to over TLS may be given a context."""
+    if not proxy:
+        return None
+    return httpx.Proxy(proxy, ssl_context=tls if proxy.lower().startswith("https:") else None)
+
+
+def _no_cookies() -> CookieJar:
+    """Make a jar that stays empty: workspaces share the connections, and must not share a session."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
 async def read_reply(response: httpx.Response) -> Reply:
     """Read an open answer whole, up to 32 MiB."""
     body = await _read_limited(response)
@@ -322,14 +351,23 @@ def _times(response: httpx.Response) -> tuple[datetime | None, float | None]:
     return server_time, retry_after
 
 
+def _unwritable(host: str) -> LeanixError:
+    return LeanixError(f"the request to {host} could not be written", code="request_invalid", hint="check `url`")
+
+
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, kind):
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:  # a chain may come back to where it began
+        if isinstance(cause, kind):
             return True
-        seen = seen.__cause__ or seen.__context__
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
     return False

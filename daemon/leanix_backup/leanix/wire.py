@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,12 @@ from urllib.parse import urlsplit
 from leanix_backup.errors import LeanixError
 
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
+_SECONDS = re.compile(r"-?[0-9]+")
+_MOST_SECONDS = 1e9  # some 30 years: longer than anybody waits, and a number that can still be reckoned with
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_HOUR_S = 3600.0
 _MOST_QUOTED = 200
 
 
@@ -52,7 +59,7 @@ class AccessToken:
     """What the token endpoint gave."""
 
     value: str = field(repr=False)
-    expires_in_s: float = 3600.0
+    expires_in_s: float = _HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def parse_time(value: object) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return _in_utc(instant)
 
 
 def parse_date_header(value: str | None) -> datetime | None:
@@ -84,9 +91,9 @@ def parse_date_header(value: str | None) -> datetime | None:
         return None
     try:
         instant = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return _in_utc(instant)
 
 
 def parse_retry_after(value: str | None, *, server_now: datetime | None, now: datetime) -> float | None:
@@ -96,10 +103,9 @@ def parse_retry_after(value: str | None, *, server_now: datetime | None, now: da
     """
     if value is None:
         return None
-    try:
-        return max(0.0, float(int(value.strip())))
-    except ValueError:
-        until = parse_date_header(value)
+    if _SECONDS.fullmatch(text := value.strip()):
+        return min(max(0.0, float(text)), _MOST_SECONDS)
+    until = parse_date_header(value)
     return None if until is None else max(0.0, (until - (server_now or now)).total_seconds())
 
 
@@ -107,15 +113,12 @@ def parse_token(reply: object) -> AccessToken:
     """Read the token endpoint's reply.
 
     Raises:
-        LeanixError: `reply_invalid` where there is no token in it.
+        LeanixError: `reply_invalid` where there is no token in it, or one that can stand in no header.
     """
-    value = reply.get("access_token") if isinstance(reply, dict) else None
-    if not isinstance(reply, dict) or not isinstance(value, str) or not value:
+    value = _text(reply, "access_token")
+    if value is None or not _HEADER_SAFE.fullmatch(value):
         raise _invalid("the token endpoint answered without an access token")
-    lifetime = reply.get("expires_in")
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
-        return AccessToken(value)
-    return AccessToken(value, float(lifetime))
+    return AccessToken(value, _lifetime(_child(reply, "expires_in")))
 
 
 def parse_identity(token: str) -> Identity:
@@ -127,7 +130,7 @@ def parse_identity(token: str) -> Identity:
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
         claims = json.loads(base64.urlsafe_b64decode(padded))
-    except (IndexError, binascii.Error, ValueError):
+    except (IndexError, binascii.Error, ValueError, RecursionError):
         return Identity()
     principal = _child(claims, "principal")
     permission = _child(principal, "permission")
@@ -144,13 +147,14 @@ def parse_job_id(reply: object) -> str:
     """Read the id of the job that was queued; it is not the export's id.
 
     Raises:
-        LeanixError: `reply_invalid` where the reply does not say `OK` with a job.
+        LeanixError: `reply_invalid` where the reply does not say `OK` with a job; `outcome_unknown` where it says
+            `OK`, as then something may have been started.
     """
     if not isinstance(reply, dict) or reply.get("status") != "OK":
         raise _invalid("LeanIX did not confirm the export", quoted=error_text(reply))
     job_id = _text(_child(reply, "data"), "jobId")
     if job_id is None:
-        raise _invalid("LeanIX confirmed the export without naming a job")
+        raise _invalid("LeanIX confirmed the export without naming a job", outcome_unknown=True)
     return job_id
 
 
@@ -164,7 +168,8 @@ def parse_page(reply: object) -> ExportPage:
         raise _invalid("the list of exports is not a list", quoted=error_text(reply))
     rows = tuple(row for entry in reply["data"] if (row := _parse_row(entry)) is not None)
     total = reply.get("total")
-    return ExportPage(rows, _text(reply, "endCursor"), total if isinstance(total, int) else None)
+    counts = isinstance(total, int) and not isinstance(total, bool) and total >= 0
+    return ExportPage(rows, _text(reply, "endCursor"), total if counts else None)
 
 
 def error_text(reply: object) -> str:
@@ -172,9 +177,8 @@ def error_text(reply: object) -> str:
     if not isinstance(reply, dict):
         return ""
     said = [reply.get("errorMessage"), reply.get("message"), reply.get("error_description")]
-    for entry in reply.get("errors") or []:
-        messages = entry.get("messages") if isinstance(entry, dict) else [entry]
-        said.extend(messages if isinstance(messages, list) else [])
+    for entry in _listed(reply.get("errors")):
+        said.extend(_listed(entry.get("messages")) if isinstance(entry, dict) else [entry])
     text = "; ".join(part for part in said if isinstance(part, str) and part)
     return " ".join(text.split())[:_MOST_QUOTED]
 
@@ -195,9 +199,11 @@ def honoured_instance(configured: str, instance_url: str | None) -> str | None:
     host, own = (there.hostname or "").rstrip("."), (here.hostname or "").rstrip(".")
     if there.scheme != "https" or not host or not own or there.username or there.password:
         return None
-    same = host == own or host.endswith(f".{own}")
+    below = host.endswith(f".{own}") and not own.rpartition(".")[2].isdecimal()  # nothing lies below an address
     family = own.endswith(".leanix.net") and (host == "leanix.net" or host.endswith(".leanix.net"))
-    return f"https://{host}{f':{port}' if port else ''}" if same or family else None
+    if host != own and not (_HOST_NAME.fullmatch(host) and (below or family)):
+        return None
+    return f"https://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
 
 
 def _parse_row(entry: object) -> ExportRow | None:
@@ -215,6 +221,30 @@ def _parse_row(entry: object) -> ExportRow | None:
     )
 
 
+def _in_utc(instant: datetime) -> datetime | None:
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError:  # a zone that leads out of the calendar
+        return None
+
+
+def _lifetime(value: object) -> float:
+    """Read how many seconds a token lives; an hour, as documented, where it does not say so sensibly."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _HOUR_S
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return _HOUR_S
+    return seconds if math.isfinite(seconds) and seconds > 0 else _HOUR_S
+
+
+def _listed(value: object) -> list[Any]:
+    if isinstance(value, str):
+        return [value]
+    return value if isinstance(value, list) else []
+
+
 def _child(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
@@ -224,9 +254,10 @@ def _text(value: Any, name: str) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _invalid(message: str, *, quoted: str = "") -> LeanixError:
+def _invalid(message: str, *, quoted: str = "", outcome_unknown: bool = False) -> LeanixError:
     return LeanixError(
         f"{message}: {quoted}" if quoted else message,
         code="reply_invalid",
         hint="LeanIX answered in a shape that this version does not know; see the log and report it",
+        outcome_unknown=outcome_unknown,
     )

@@ -37,7 +37,6 @@ class Watch:
         deadline: The end of the attempt.
         clock: Time and chance.
         log: Where `export_polled` goes.
-        looked: Called after each look with the seconds until the next.
     """
 
     def __init__(
@@ -61,6 +60,10 @@ class Watch:
             found = await self._client.list_exports(self._export, deadline=self.deadline, stop=stop, tries=1)
         except LeanixError as error:
             if error.retry_after is not None and error.retry_after > self.deadline.remaining:
+                error.retryable = False  # else the run would wait that long before its next attempt
+                error.hint = (
+                    f"it asks to wait {error.retry_after:.0f} s, longer than the {self.deadline.remaining:.0f} s left"
+                )
                 raise
             self._refusals = 0 if error.retryable else self._refusals + 1
             if self._refusals >= _MOST_REFUSALS:
@@ -93,9 +96,10 @@ class Watch:
             ceiling=self._pace.ceiling,
             spread=self._clock.uniform(-1, 1),
         )
+        wait = wait if at_most is None else min(wait, max(at_most, 0.0))
         wait = min(max(wait, self._not_before), self.deadline.remaining)
         self._not_before = 0.0
-        await self._clock.sleep(wait if at_most is None else min(wait, max(at_most, 0.0)))
+        await self._clock.sleep(wait)
 
     @property
     def waited_s(self) -> float:

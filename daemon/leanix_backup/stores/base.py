@@ -15,7 +15,8 @@ What MUST hold, for every store; `tests/contract` runs one suite over all of the
 - Errors are StoreErrors with a code, a hint, and whether another try may help. A cancellation takes effect after one
   block of work (some MiB) at the latest.
 
-Keys are relative, with slashes; a key that would lead out of the store is refused (ValueError: it is our own mistake).
+Keys are relative, with slashes; a key that would lead out of the store is refused, and so is a prefix that does not
+end with a slash (ValueError: it is our own mistake).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_KEY = re.compile(rf"{_PART}(/{_PART})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +77,19 @@ def checked_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError(f"not a key: {key!r}")
     return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """Return the prefix, if it is empty, or a key with a slash at its end.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if prefix and not (prefix.endswith("/") and _KEY.fullmatch(prefix[:-1])):
+        raise ValueError(f"not a key with a slash at its end: {prefix!r}")
+    return prefix
+
+
+def could_be_in_key(name: str) -> bool:
+    """Say whether a name can stand between the slashes of a key."""
+    return "/" not in name and _KEY.fullmatch(name) is not None

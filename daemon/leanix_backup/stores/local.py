@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,12 +21,13 @@ import anyio
 
 from leanix_backup.errors import ConflictError, NotStoredError, StoreError
 from leanix_backup.files import flush, flush_folder, flush_path, make_folders, open_new
-from leanix_backup.stores.base import StoredObject, checked_key
+from leanix_backup.stores.base import StoredObject, checked_key, checked_prefix, could_be_in_key
 
 T = TypeVar("T")
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _SCAN_BATCH = 500
+_FOLDER_TRIES = 10
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 
@@ -49,8 +51,7 @@ class LocalStore:
     async def put_file(self, key: str, source: Path, *, sha256: str, size_bytes: int) -> None:
         """Store a file; O(1) where it lies on the same file system."""
         target = self._path(key)
-        await self._in_thread(make_folders, target.parent)
-        if await self._in_thread(_link, source, target):
+        if await self._in_thread(_in_folder, target.parent, _link, source, target):
             return
         if await self._in_thread(target.exists):
             await self._same_or_conflict(key, sha256, size_bytes)
@@ -67,10 +68,9 @@ class LocalStore:
     async def put_bytes(self, key: str, data: bytes) -> None:
         """Store a small object."""
         target = self._path(key)
-        await self._in_thread(make_folders, target.parent)
         partial = _partial_of(target)
         try:
-            await self._in_thread(_write_whole, partial, data)
+            await self._in_thread(_in_folder, target.parent, _write_whole, partial, data)
             if not await self._in_thread(_publish, partial, target):
                 await self._same_or_conflict(key, hashlib.sha256(data).hexdigest(), len(data))
         finally:
@@ -84,13 +84,13 @@ class LocalStore:
             StoreError: `destination_missing` where the store's own folder is not there: before the first backup, or
                 because a volume is not mounted, which must not look like a store without backups.
         """
+        start = self._root / checked_prefix(prefix)
         if not await self._in_thread(self._root.is_dir):
             raise StoreError(
                 f"{self._name} is not there: {self._root} is no folder",
                 code="destination_missing",
                 hint="it is made with the first backup; if there was one, a volume is not mounted",
             )
-        start = self._path(prefix.rstrip("/")) if prefix else self._root
         walk = _walk(start, self._root)
         while batch := await self._in_thread(_take, walk):
             for found in batch:
@@ -122,7 +122,7 @@ class LocalStore:
 
         reader = await self._in_thread(_open_old, source)
         with reader:
-            writer = await self._in_thread(open_new, partial)
+            writer = await self._in_thread(_in_folder, partial.parent, open_new, partial)
             with writer:
                 while await self._in_thread(step, reader, writer):
                     pass
@@ -142,6 +142,7 @@ class LocalStore:
             async for block in self.read(key):
                 digest.update(block)
             if digest.hexdigest() == sha256:
+                await self._in_thread(_flush_both, path)  # whoever put it there may have been killed before that
                 return
         raise ConflictError(
             f"{key} is there already at {self._name}, with other content",
@@ -156,6 +157,21 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
+
+
+def _in_folder(folder: Path, work: Callable[..., T], *args: object) -> T:
+    """Do something in a folder that is made first; a delete may take it away again as long as it is empty."""
+    for _ in range(_FOLDER_TRIES):
+        with suppress(FileNotFoundError):
+            make_folders(folder)
+            return work(*args)
+    make_folders(folder)
+    return work(*args)
+
+
+def _flush_both(path: Path) -> None:
+    flush_path(path)
+    flush_folder(path.parent)
 
 
 def _partial_of(target: Path) -> Path:
@@ -200,7 +216,10 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _open_old(path: Path) -> BinaryIO:
-    return path.open("rb")
+    try:
+        return path.open("rb")
+    except (IsADirectoryError, NotADirectoryError) as error:  # a part of keys, or below one: no object
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
 
 
 def _walk(start: Path, root: Path) -> Iterator[StoredObject]:
@@ -209,7 +228,7 @@ def _walk(start: Path, root: Path) -> Iterator[StoredObject]:
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
-        if entry.name.startswith("."):
+        if not could_be_in_key(entry.name):  # a partial, or not ours: lost+found, say, which only root may open
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), root)
@@ -219,11 +238,12 @@ def _walk(start: Path, root: Path) -> Iterator[StoredObject]:
 
 
 def _take(walk: Iterator[StoredObject]) -> list[StoredObject]:
-    return [found for found, _ in zip(walk, range(_SCAN_BATCH), strict=False)]
+    return list(itertools.islice(walk, _SCAN_BATCH))
 
 
 def _unlink(path: Path, root: Path) -> None:
-    path.unlink(missing_ok=True)
+    with suppress(IsADirectoryError, NotADirectoryError):  # a part of keys, or below one: no object
+        path.unlink(missing_ok=True)
     folder = path.parent
     with suppress(OSError):
         flush_folder(folder)
