@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 LOCKS := deploy/locks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types architecture format generate bench lock clean
+.PHONY: help demo test check lint types architecture format generate bench crash-matrix lock clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -50,10 +50,13 @@ format: $(VENV)/.dev ## Format, and mend what can be mended
 generate: $(VENV)/.dev ## Print the sample, the schema and the event list anew from the code
 	$(BIN)/leanix-backup config example > config/leanix-backup.example.yaml
 	$(BIN)/leanix-backup config schema > config/leanix-backup.schema.json
-	$(BIN)/python -c 'from leanix_backup.events import reference; print(reference(), end="")' > docs/log-events.md
+	$(BIN)/python -m tests.support.print_pages
 
 bench: $(VENV)/.dev ## Run the benchmarks, with their peers beside them
 	$(BIN)/python -m tests.benchmarks
+
+crash-matrix: $(VENV)/.dev ## Kill a backup at every step, and see what the next start makes of it
+	$(BIN)/python -m tests.faults.crash
 
 lock: $(VENV)/.dev ## Compile the hash-pinned locks anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o $(LOCKS)/runtime.txt

@@ -56,10 +56,10 @@ async def read_catalog(stores: Iterable[Store], *, prefix: str = "") -> Catalog:
     errors: list[FailedCopy] = []
 
     async def ask(store: Store) -> None:
-        try:
-            for key, (copy, size) in (await _scan(store, prefix)).items():
-                found.setdefault(key, []).append((copy, size))
-        except BackupError as error:
+        here, error = await _scan(store, prefix)
+        for key, (copy, size) in here.items():
+            found.setdefault(key, []).append((copy, size))
+        if error is not None:
             errors.append(FailedCopy(store.name, Failure(error.code, error.message, error.hint)))
 
     async with anyio.create_task_group() as group:
@@ -73,18 +73,33 @@ async def read_catalog(stores: Iterable[Store], *, prefix: str = "") -> Catalog:
     return Catalog(tuple(backups), tuple(sorted(errors, key=lambda error: error.destination)))
 
 
-async def read_manifest(store: Store, key: str) -> Manifest:
-    """Read the manifest that lies under a key.
+async def read_manifest(store: Store, key: BackupKey) -> Manifest:
+    """Read a backup's manifest.
 
     Raises:
-        BackupError: It is not there, can't be read, or is not a manifest.
+        BackupError: It is not there or can't be read; `manifest_invalid` where it is none, or another backup's.
     """
     data = bytearray()
-    async for block in store.read(key):
+    async for block in store.read(key.manifest):
         data += block
         if len(data) > _MOST_MANIFEST_BYTES:
-            raise BackupError(f"{key} is too large to be a manifest", code="manifest_invalid", hint="who wrote it?")
-    return manifests.decode(bytes(data))
+            raise BackupError(
+                f"{store.name}: {key.manifest} is too large to be a manifest",
+                code="manifest_invalid",
+                hint="something else wrote that file; look who has access to the destination",
+            )
+    try:
+        found = manifests.decode(bytes(data))
+    except BackupError as error:
+        error.message = f"{store.name}: {key.manifest}: {error.message}"
+        raise
+    if not found.run_id.startswith(key.run8) or found.file.name != f"{key.name}{ARTIFACT_SUFFIX}":
+        raise BackupError(
+            f"{store.name}: {key.manifest} is the manifest of another backup",
+            code="manifest_invalid",
+            hint="somebody renamed or copied files at the destination; compare the file's SHA-256 with the log",
+        )
+    return found
 
 
 def select(backups: Sequence[Backup], selector: str, *, known: Iterable[str] = ()) -> Backup:
@@ -122,7 +137,7 @@ def select(backups: Sequence[Backup], selector: str, *, known: Iterable[str] = (
 def _select_at(backups: Sequence[Backup], selector: str, known: Iterable[str]) -> Backup:
     place, _, when = selector.partition("@")
     workspace, _, slug = place.partition("/")
-    export = ExportType.from_slug(slug)
+    export = ExportType.from_slug(slug.lower().replace("_", "-"))
     if export is None:
         raise _no_such(
             selector, "write acme/snapshot@latest; exports are " + ", ".join(kind.slug for kind in ExportType)
@@ -162,21 +177,26 @@ def _no_such(selector: str, hint: str) -> UsageError:
     return UsageError(f"no backup is {selector!r}", code="no_such_backup", hint=hint)
 
 
-async def _scan(store: Store, prefix: str) -> dict[BackupKey, tuple[StoredCopy, int]]:
-    """Find the backups of one destination: those with a file *and* a manifest."""
+async def _scan(store: Store, prefix: str) -> tuple[dict[BackupKey, tuple[StoredCopy, int]], BackupError | None]:
+    """Find the backups of one destination, those with a file *and* a manifest; and what kept it from being read."""
     seen: dict[BackupKey, _Found] = {}
-    async for entry in store.scan(prefix):
-        key = parse_key(entry.key)
-        if key is None:
-            continue
-        found = seen.setdefault(key, _Found())
-        if entry.key.endswith(ARTIFACT_SUFFIX):
-            found.size_bytes = entry.size_bytes
-            found.copy = StoredCopy(store.name, entry.key)
-        else:
-            found.has_manifest = True
-    return {
+    failed: BackupError | None = None
+    try:
+        async for entry in store.scan(prefix):
+            key = parse_key(entry.key)
+            if key is None:
+                continue
+            found = seen.setdefault(key, _Found())
+            if entry.key.endswith(ARTIFACT_SUFFIX):
+                found.size_bytes = entry.size_bytes
+                found.copy = StoredCopy(store.name, entry.key)
+            else:
+                found.has_manifest = True
+    except BackupError as error:
+        failed = error
+    complete = {
         key: (found.copy, found.size_bytes)
         for key, found in seen.items()
         if found.has_manifest and found.copy is not None and found.size_bytes is not None
     }
+    return complete, failed

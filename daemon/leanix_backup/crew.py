@@ -20,6 +20,7 @@ from leanix_backup.model import RunReport, Stage
 from leanix_backup.run import Progress
 from leanix_backup.wiring import Call, Workshop
 
+_SAME_SIGNAL_S = 0.2
 _WAITS = (Stage.REQUESTED, Stage.EXPORTING)
 
 
@@ -49,6 +50,7 @@ class Crew:
         self._log = log
         self._running: list[_Running] = []
         self._stopping = anyio.Event()
+        self._stopped_at = 0.0
         self.signal: signal.Signals | None = None
 
     @property
@@ -62,7 +64,7 @@ class Crew:
         return tuple(each.job.name for each in self._running)
 
     async def run(self, call: Call, *, before: float = 0.0) -> list[RunReport]:
-        """Run a job and return its reports; fewer, or none, where it was stopped.
+        """Run a job and return its reports; that of a run that was stopped is among them.
 
         Args:
             call: What to run, and how.
@@ -72,16 +74,16 @@ class Crew:
             LockedError: Another process holds this export of this workspace, and `call` does not wait.
         """
         running = _Running(call.job)
+        reports: list[RunReport] = []
         if self.stopping:
-            return []
+            return reports
         self._running.append(running)
         try:
             with running.scope:
                 await self._clock.sleep(before)
-                return await self._workshop.run_job(
-                    call, progress=self._watching(running, call.progress), go_on=self._go_on
-                )
-            return []
+                progress = self._watching(running, call.progress)
+                await self._workshop.run_job(call, ended=reports.append, progress=progress, go_on=self._go_on)
+            return reports
         finally:
             self._running.remove(running)
 
@@ -97,8 +99,11 @@ class Crew:
     def stop(self, number: signal.Signals | None = None) -> None:
         """Start nothing new and cancel what only waits; the second call cancels everything."""
         if self.stopping:
-            self._cancel(lambda _stage: True)
+            # Some send one signal twice, to the process and to its group: that is still the first.
+            if number is not self.signal or self._clock.monotonic() - self._stopped_at > _SAME_SIGNAL_S:
+                self._cancel(lambda _stage: True)
             return
+        self._stopped_at = self._clock.monotonic()
         self.signal = number
         self._log.emit(
             Event.SERVICE_STOPPING,

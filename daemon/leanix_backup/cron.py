@@ -44,6 +44,11 @@ _ELSEWHERE: Final = re.compile(r"[LW#?]|\bH\b", re.IGNORECASE)
 _EVEN_YEAR: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a wall clock without a zone, to look for a first match
 
 
+_STEPS = (("seconds", 5), ("minutes", 2), ("hours", 2), ("days", 2), ("days", 60), ("days", 800), ("days", 20_000))
+# How far back to look for what was due last: short first, so that a busy schedule is not walked through from afar.
+_REACHES = tuple(timedelta(**{unit: count}) for unit, count in _STEPS)
+
+
 class ScheduleError(ValueError):
     """A schedule that can't be used, in one sentence, with a hint; neither quotes more than a number of it."""
 
@@ -172,6 +177,20 @@ def format_duration(duration: timedelta) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def last_due(schedule: Schedule, *, since: datetime, now: datetime) -> datetime | None:
+    """Say when a schedule was due last, after `since` and up to `now`; None where it was not."""
+    for reach in _REACHES:
+        start = max(since, now - reach)
+        due = schedule.next_after(start)
+        if due <= now:
+            while (later := schedule.next_after(due)) <= now:
+                due = later
+            return due
+        if start == since:
+            return None
+    return None
 
 
 def dst_note(schedule: Schedule, instant: datetime) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import BinaryIO
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
+_CANT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM}
 
 
 def make_folders(folder: Path) -> None:
@@ -46,7 +48,11 @@ def flush_path(path: Path) -> None:
 def flush_folder(folder: Path) -> None:
     """Have a folder's entries on disk, where the file system can do that.
 
-    Some network file systems can't and say EINVAL: there the rename itself is all that they promise.
+    Some network file systems can't and say so: there the rename itself is all that they promise. A folder that may be
+    written and not read can't be opened for it.
     """
-    with suppress(OSError):
+    try:
         flush_path(folder)
+    except OSError as error:
+        if error.errno not in _CANT_FLUSH:
+            raise

@@ -48,7 +48,9 @@ async def hold(state_dir: Path, name: str, *, clock: Clock, doing: str, wait: bo
     folder = state_dir / "locks"
     try:
         make_folders(folder)
-        lock = filelock.FileLock(folder / f"{name}.lock", mode=0o600, is_singleton=False, thread_local=False)
+        lock = filelock.FileLock(
+            folder / f"{name}.lock", mode=0o600, is_singleton=False, thread_local=False, fallback_to_soft=False
+        )
         while not _try(lock):
             if not wait:
                 raise LockedError(

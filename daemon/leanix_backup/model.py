@@ -67,12 +67,20 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What was sent as `startDate` and `endDate`: date-times, or dates; no end is up to now."""
+
+    start: str
+    end: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
-    """The stretch that a changelog covers, and the stretch that the server was asked for."""
+    """The stretch that a changelog covers, and what the server was asked for, which may be more."""
 
     start: datetime
     end: datetime
-    asked: Stretch
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 _POLL_SPREAD = 0.05
 _RETRY_FIRST = 0.5
 _RETRY_CEILING = 30.0
+_SHIPMENT_FIRST = 60.0
+_SHIPMENT_CEILING = 6 * 3600.0
 _ATTEMPT_FIRST = 5.0
 _ATTEMPT_CEILING = 60.0
 _MOST_GROWTH = 32  # far beyond either ceiling, and far below what a float can't hold
@@ -36,3 +38,11 @@ def retry_wait(tries: int, *, retry_after: float | None, spread: float) -> float
 def attempt_wait(attempt: int, *, spread: float) -> float:
     """Say how long to wait before a new export is tried after attempt number `attempt` failed."""
     return min(_ATTEMPT_FIRST * 3.0 ** min(attempt - 1, _MOST_GROWTH), _ATTEMPT_CEILING) * (1 + 0.2 * spread)
+
+
+def shipment_wait(tries: int, *, spread: float) -> float:
+    """Say how long to wait before a destination that refused an artifact `tries` times is asked again.
+
+    It doubles from a minute to six hours, give or take a tenth.
+    """
+    return min(_SHIPMENT_FIRST * 2.0 ** min(tries - 1, 20), _SHIPMENT_CEILING) * (1 + 0.1 * spread)

@@ -6,6 +6,7 @@ they were due. What a schedule means is `cron`'s business; several rings that we
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ from apscheduler.triggers.base import BaseTrigger
 from leanix_backup.cron import Schedule
 
 WAKE_EVERY_S = 30.0
+_JUMP_S = 2.0
 
 
 class _Trigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
@@ -40,6 +42,8 @@ class Bell:
     def __init__(self, schedules: Mapping[str, Schedule], ring: Callable[[str, datetime], None]) -> None:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._ring = ring
+        self._schedules = schedules
+        self._ahead = time.time() - time.monotonic()
         self._ringing = False
         for name, schedule in schedules.items():
             self._scheduler.add_job(
@@ -58,7 +62,16 @@ class Bell:
         self._scheduler.start()
 
     def wake(self) -> None:
-        """Look at the wall clock anew; called every `WAKE_EVERY_S`, so that a jump of it is noticed."""
+        """Look at the wall clock anew; called every `WAKE_EVERY_S`, so that a jump of it is noticed.
+
+        After a jump ahead what became due rings at once. After one back, every next time is worked out anew: those
+        that are known belong to a clock that was wrong.
+        """
+        ahead = time.time() - time.monotonic()
+        if ahead < self._ahead - _JUMP_S:
+            for name, schedule in self._schedules.items():
+                self._scheduler.reschedule_job(name, trigger=_Trigger(schedule))
+        self._ahead = ahead
         self._scheduler.wakeup()
 
     def stop(self) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 
 import anyio
 from anyio.abc import TaskGroup
 
 from leanix_backup import __version__, locks
 from leanix_backup.clock import Clock
-from leanix_backup.config import Config
+from leanix_backup.config import Config, Job
 from leanix_backup.crew import Crew
+from leanix_backup.cron import Schedule, last_due
 from leanix_backup.errors import BackupError
 from leanix_backup.events import Event, Log, context
 from leanix_backup.model import RunReport, Trigger
@@ -20,6 +22,8 @@ from leanix_backup.schedule import WAKE_EVERY_S, Bell
 from leanix_backup.wiring import Call, Workshop
 
 _MOST_RINGS = 10_000
+_FORWARD_EVERY_S = 15.0
+_NEAR = timedelta(minutes=30)
 
 
 class Service:
@@ -42,6 +46,11 @@ class Service:
         self._jobs = {name: job for name, job in config.jobs.items() if job.enabled}
         self._workshop = Workshop(config, self._jobs.values(), clock=clock, log=log)
         self._crew = Crew(self._workshop, grace=config.shutdown_grace, clock=clock, log=log)
+
+    @property
+    def signalled(self) -> bool:
+        """Whether it was a signal that ended it."""
+        return self._crew.signal is not None
 
     def stop(self) -> None:
         """Ask the service to end, as a signal would."""
@@ -72,9 +81,14 @@ class Service:
             async with anyio.create_task_group() as runs, anyio.create_task_group() as chores:
                 chores.start_soon(self._crew.heed_signals)
                 chores.start_soon(self._keep_awake, bell)
+                await self._remember_new_jobs()
                 bell.start()
                 self._log.emit(Event.SERVICE_STARTED, version=__version__, jobs=sorted(jobs), pid=os.getpid())
+                await self._workshop.sweep()
+                for name in jobs:
+                    runs.start_soon(self._take_up, name)
                 chores.start_soon(self._answer, heard, runs)
+                chores.start_soon(self._forward)
                 await self._crew.drain_when_stopped()
                 bell.stop()
                 chores.cancel_scope.cancel()
@@ -85,25 +99,69 @@ class Service:
                 runs.start_soon(self._run_due, name, due)
 
     async def _run_due(self, name: str, due: datetime) -> None:
+        """Run a job that rang, unless it is on its way, or that time was answered already."""
         job = self._jobs[name]
-        with context(job=name, workspace=job.workspace, export=job.export.value):
+        with self._on_behalf_of(job, due):
             if name in self._crew.running:
                 self._log.emit(Event.RUN_SKIPPED, reason="overlap", scheduled_at=due)
+                await self._workshop.ledger.answer(name, due)
                 return
+            answered = await self._workshop.ledger.last_due(name)
+            if answered is not None and due <= answered:  # the clock was set back, or the run was caught up
+                return
+            before = self._clock.uniform(0.0, job.jitter.total_seconds())
+            self._report(await self._crew.run(Call(job, Trigger.SCHEDULE, due), before=before))
+
+    async def _remember_new_jobs(self) -> None:
+        """Write down from when on a job's due times count: what was due before it was there was not missed."""
+        for name in self._jobs:
+            if await self._workshop.ledger.last_due(name) is None:
+                await self._workshop.ledger.answer(name, self._clock.utc_now())
+
+    async def _take_up(self, name: str) -> None:
+        """Go on with what a process left of a job, and catch up what was due while none was there."""
+        job, now, ledger = self._jobs[name], self._clock.utc_now(), self._workshop.ledger
+        with self._on_behalf_of(job, now):
+            answered = await ledger.last_due(name)
+            missed = last_due(job.schedule, since=answered, now=now) if answered and job.catch_up else None
+            if missed is not None and _is_near(job.schedule, now):
+                missed = None
+            left = await ledger.unfinished(job.workspace, job.export)
+            if missed is not None or any(entry.job == name for entry in left):
+                call = Call(job, Trigger.CATCH_UP, missed or now, fresh=missed is not None)
+                self._report(await self._crew.run(call))
+
+    @contextmanager
+    def _on_behalf_of(self, job: Job, due: datetime) -> Iterator[None]:
+        """Have lines say which job they are about; what can't even begin is said, and the service goes on."""
+        with context(job=job.name, workspace=job.workspace, export=job.export.value):
             try:
-                reports = await self._crew.run(
-                    Call(job, Trigger.SCHEDULE, due),
-                    before=self._clock.uniform(0.0, job.jitter.total_seconds()),
-                )
-            except BackupError as error:  # the lock's folder, say: this run is lost, the service goes on
+                yield
+            except BackupError as error:  # the ledger's volume, say
                 self._log.emit(
                     Event.RUN_SKIPPED, reason=error.code, scheduled_at=due, error=error.message, hint=error.hint
                 )
-                return
+
+    def _report(self, reports: Sequence[RunReport]) -> None:
         for report in reports:
             self._reported(report)
+
+    async def _forward(self) -> None:
+        """Ship late what destinations refused."""
+        while True:
+            for job in self._jobs.values():
+                with suppress(BackupError):  # whatever keeps it from being shipped keeps runs from going well, too
+                    await self._workshop.forward(job)
+            await self._clock.sleep(_FORWARD_EVERY_S)
 
     async def _keep_awake(self, bell: Bell) -> None:
         while True:
             await self._clock.sleep(WAKE_EVERY_S)
             bell.wake()
+
+
+def _is_near(schedule: Schedule, now: datetime) -> bool:
+    """Say whether the next regular run comes so soon that catching up would only double it."""
+    following = schedule.next_after(now)
+    interval = schedule.next_after(following) - following
+    return following - now < min(_NEAR, interval / 2)

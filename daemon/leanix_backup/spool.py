@@ -23,6 +23,8 @@ import anyio
 from leanix_backup.errors import SpoolError
 from leanix_backup.files import flush, flush_folder, flush_path, make_folders, open_new
 
+_PARTIAL = ".partial"
+_ARTIFACT = ".xlsx"
 _BLOCK_BYTES = 1024 * 1024
 _LEAST_FREE_BYTES = 16 * 1024 * 1024
 
@@ -104,7 +106,7 @@ class Spool:
         Raises:
             SpoolError: `spool_full`, `spool_unwritable`.
         """
-        partial, final = self._path / f"{run_id}.partial", self.path_of(run_id)
+        partial, final = self._partial_of(run_id), self.path_of(run_id)
         try:
             partial.unlink(missing_ok=True)  # of a run of this id that was killed
             room = self.room()
@@ -121,34 +123,73 @@ class Spool:
 
     def path_of(self, run_id: str) -> Path:
         """Say where the artifact of a run lies."""
-        return self._path / f"{run_id}.xlsx"
+        return self._path / f"{run_id}{_ARTIFACT}"
+
+    async def find(self, run_id: str) -> Artifact | None:
+        """Find the artifact of a run and hash it anew; None where there is none."""
+        path = self.path_of(run_id)
+        digest, size = hashlib.sha256(), 0
+        try:
+            async with await anyio.open_file(path, "rb") as file:
+                while block := await file.read(_BLOCK_BYTES):
+                    digest.update(block)
+                    size += len(block)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _translate(error, self._path) from error
+        return Artifact(path, size, digest.hexdigest())
+
+    def run_ids(self) -> frozenset[str]:
+        """Say of which runs there is anything here."""
+        try:
+            return frozenset(path.stem for path in self._path.iterdir())
+        except OSError as error:
+            raise _translate(error, self._path) from error
+
+    def drop_partial(self, run_id: str) -> None:
+        """Remove the half of a download that a killed process left."""
+        try:
+            self._partial_of(run_id).unlink(missing_ok=True)
+        except OSError as error:
+            raise _translate(error, self._path) from error
+
+    def clear(self, run_id: str, *, aside: Path) -> Path | None:
+        """Clear away what a run left that nothing explains any more.
+
+        A partial is removed; an artifact is moved to the folder `aside`, since it may be the only copy.
+
+        Returns:
+            Where the artifact lies now; None where there was none.
+        """
+        path, target = self.path_of(run_id), aside / f"unexplained-{run_id}{_ARTIFACT}"
+        try:
+            self._partial_of(run_id).unlink(missing_ok=True)
+            if not path.exists():
+                return None
+            make_folders(aside)
+            return path.rename(target)
+        except OSError as error:
+            raise _translate(error, self._path) from error
+
+    def _partial_of(self, run_id: str) -> Path:
+        return self._path / f"{run_id}{_PARTIAL}"
 
     def drop(self, artifact: Artifact) -> None:
         """Remove an artifact that is safe elsewhere, or that is worth nothing."""
         artifact.path.unlink(missing_ok=True)
 
-    def keep_rejected(self, artifact: Artifact, folder: Path, job: str) -> Path | None:
+    async def keep_rejected(self, artifact: Artifact, folder: Path, job: str) -> Path:
         """Move a rejected artifact out of the spool, in the place of the job's last one.
 
         Returns:
-            Where it lies now; None where it could not be moved: then it is dropped, and the job's last one stays.
+            Where it lies now: in the spool still, where it could not be moved.
         """
-        target, partial = folder / f"{job}.xlsx", folder / f".{job}.xlsx.partial"
+        target = folder / f"{job}{_ARTIFACT}"
         try:
-            make_folders(folder)
-            try:
-                artifact.path.replace(target)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                _copy(artifact.path, partial)
-                partial.replace(target)
+            await anyio.to_thread.run_sync(_move, artifact.path, target)
         except OSError:
-            return None
-        finally:
-            self.drop(artifact)
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+            return artifact.path
         return target
 
 
@@ -199,18 +240,32 @@ async def _pump(
 
 def _used_bytes(folder: Path) -> int:
     used = 0
-    for entry in os.scandir(folder):
-        with suppress(FileNotFoundError):  # another run has just dropped its own
-            used += entry.stat(follow_symlinks=False).st_size if entry.is_file() else 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # another run has just dropped its own
+                used += entry.stat(follow_symlinks=False).st_size if entry.is_file() else 0
     return used
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy to another file system, for nobody else to read, and have it on disk."""
-    target.unlink(missing_ok=True)  # of a process that was killed
-    with source.open("rb") as reader, open_new(target) as writer:
-        shutil.copyfileobj(reader, writer, _BLOCK_BYTES)
-        flush(writer)
+def _move(source: Path, target: Path) -> None:
+    """Move a file, also to another file system; what was there is replaced only by a whole file."""
+    make_folders(target.parent)
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            partial.unlink(missing_ok=True)
+            with source.open("rb") as reader, open_new(partial) as writer:
+                shutil.copyfileobj(reader, writer, _BLOCK_BYTES)
+                flush(writer)
+            partial.rename(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        source.unlink()
+    flush_folder(target.parent)
 
 
 def _finish(partial: Path, final: Path) -> None:

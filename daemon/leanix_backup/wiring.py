@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+import anyio
+
 from leanix_backup import coverage, locks, workbook
 from leanix_backup.catalog import read_catalog
 from leanix_backup.clock import Clock
 from leanix_backup.config import Config, Job, LocalDestination, S3Destination
-from leanix_backup.errors import BackupError, ConfigError, Problem, StoreError
-from leanix_backup.events import Event, Log, redactor
-from leanix_backup.leanix import LeanixClient, TokenSource, Transport
+from leanix_backup.errors import BackupError, ConfigError, LockedError, Problem, StoreError
+from leanix_backup.events import Event, Log, context, redactor
+from leanix_backup.leanix import REQUEST_REFUSED, LeanixClient, TokenSource, Transport
+from leanix_backup.ledger import FILE_NAME, Ledger
 from leanix_backup.model import ExportType, Outcome, RunReport, Stretch, Trigger, Window
 from leanix_backup.naming import export_prefix
-from leanix_backup.run import Order, Progress, Surroundings, run_backup
-from leanix_backup.spool import Spool
-from leanix_backup.stores import LocalStore, Store
+from leanix_backup.rebuild import open_ledger
+from leanix_backup.run import DatesOnly, Order, Progress, Surroundings, fail_early, run_backup, ship_to
+from leanix_backup.spool import Artifact, Spool
+from leanix_backup.stores import NOT_MADE_YET, LocalStore, Store
 
 
 def open_store(name: str, destination: LocalDestination | S3Destination) -> Store:
@@ -57,12 +61,16 @@ def _open_stores(config: Config, names: Iterable[str]) -> dict[str, Store]:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to run a job now, and how."""
+    """A request to run a job now, and how.
+
+    `fresh` is false where only what a process left unfinished is to be ended.
+    """
 
     job: Job
     trigger: Trigger
     scheduled_at: datetime
     wait_for_lock: bool = True
+    fresh: bool = True
     progress: Progress = lambda _stage, _done, _total: None
 
 
@@ -86,12 +94,15 @@ class Workshop:
         self._log = log
         self._stack = AsyncExitStack()
         self._tokens: dict[str, TokenSource] = {}
+        self._dates_only: dict[str, DatesOnly] = {}
+        self._queues: dict[str, anyio.Lock] = {}
         network = config.network
         proxy = network.proxy.read() if network.proxy else None
         if proxy:
             redactor.learn(proxy)
         self._transport = Transport(ca_bundle=network.ca_bundle, proxy=proxy, no_proxy=network.no_proxy)
         self._spool = Spool(config.spool.path, max_size_bytes=config.spool.max_size)
+        self.ledger = Ledger(config.state_dir / FILE_NAME)
         used = {name for job in jobs for name in job.destinations}
         self._stores = _open_stores(config, sorted(used))
 
@@ -100,8 +111,12 @@ class Workshop:
 
         Raises:
             SpoolError: The spool can't be written.
+            BackupError: `ledger_unusable`, `ledger_too_new`.
         """
         self._spool.prepare()
+        self.ledger = await self._stack.enter_async_context(
+            open_ledger(self._config, self._stores.values(), clock=self._clock, log=self._log)
+        )
         await self._stack.enter_async_context(self._transport)
         return self
 
@@ -111,41 +126,121 @@ class Workshop:
         """Close the connections."""
         await self._stack.__aexit__(kind, error, trace)
 
-    async def run_job(self, call: Call, *, progress: Progress, go_on: Callable[[], bool]) -> list[RunReport]:
+    async def run_job(
+        self, call: Call, *, ended: Callable[[RunReport], None], progress: Progress, go_on: Callable[[], bool]
+    ) -> None:
         """Run a job once; for the audit log, that is a run for each window.
+
+        What a process left unfinished of the job is ended first. For a run by hand, an export that was left and can
+        still be used becomes the run.
 
         Args:
             call: Which job, and why.
+            ended: Told of each run as it ends, and of one that is stopped.
             progress: Told how far a run is.
             go_on: Asked before each further window.
-
-        Returns:
-            The report of each run. After one that failed, later windows are left for the next time, so that what is
-            held stays without a hole.
 
         Raises:
             LockedError: Another process holds this export of this workspace, and `call` does not wait.
         """
         job = call.job
+        name = locks.export_lock(job.workspace, job.export)
+        around = self._surroundings(job, progress, ended)
+        # Within this process everybody waits; the file's lock is for other processes, and --no-wait is for those.
+        async with self._queues.setdefault(name, anyio.Lock()):
+            try:
+                async with locks.hold(
+                    self._config.state_dir, name, clock=self._clock, doing=f"job {job.name}", wait=call.wait_for_lock
+                ):
+                    await self._run_locked(call, around, ended, go_on)
+            except LockedError:
+                raise
+            except BackupError as error:
+                ended(fail_early(call.job, error, self._log))
+            except Exception as error:  # noqa: BLE001 -- a mistake of ours ends this job, not the service
+                mistake = BackupError(f"an unexpected {type(error).__name__}", hint="report this, with the log line")
+                ended(fail_early(call.job, mistake, self._log, exc_info=error))
+
+    async def _run_locked(
+        self, call: Call, around: Surroundings, ended: Callable[[RunReport], None], go_on: Callable[[], bool]
+    ) -> None:
+        job, served = call.job, False
+        await self._forward(job, around, hurry=call.trigger is Trigger.MANUAL)
+        for left in await self.ledger.unfinished(job.workspace, job.export):
+            if left.job != job.name:
+                continue
+            order = Order(left.run_id, job, left.trigger, left.scheduled_at, left.window, resumed=left)
+            report = await run_backup(order, around)
+            ended(report)
+            served = served or (call.trigger is Trigger.MANUAL and report.outcome is not Outcome.FAILED)
+        if served or not call.fresh:
+            return
+        windows = await self._windows(job, around.client)
+        for window in windows:
+            if not go_on():
+                return
+            order = Order(
+                str(uuid.uuid4()), job, call.trigger, call.scheduled_at, window, up_to_now=window is windows[-1]
+            )
+            report = await run_backup(order, around)
+            ended(report)
+            # A window that LeanIX can't give must not keep back the later ones; the next run asks for it again.
+            if report.outcome is Outcome.FAILED and not _of_this_window(report):
+                return
+
+    async def forward(self, job: Job) -> None:
+        """Ship what destinations refused earlier and may take now; nothing where somebody works on that export.
+
+        Raises:
+            BackupError: The ledger can't be used.
+        """
+        if not any(entry.job == job.name for entry, _ in await self.ledger.owed()):
+            return
         lock = locks.export_lock(job.workspace, job.export)
-        async with locks.hold(
-            self._config.state_dir, lock, clock=self._clock, doing=f"job {job.name}", wait=call.wait_for_lock
-        ):
-            reports: list[RunReport] = []
-            around = self._surroundings(call.job, progress)
-            for window in await self._windows(job, around.client):
-                order = Order(str(uuid.uuid4()), job, call.trigger, call.scheduled_at, window)
-                reports.append(await run_backup(order, around))
-                if reports[-1].outcome is Outcome.FAILED or not go_on():
-                    break
-            return reports
+        with suppress(LockedError):
+            async with locks.hold(
+                self._config.state_dir, lock, clock=self._clock, doing=f"late shipping of job {job.name}", wait=False
+            ):
+                await self._forward(job, self._surroundings(job, lambda _stage, _done, _total: None), hurry=False)
+
+    async def sweep(self) -> None:
+        """Clear from the spool what lies at every destination, and set aside what the ledger does not explain."""
+        there = self._spool.run_ids()  # before the ledger is asked: a run is in the ledger before it is in the spool
+        for run_id in sorted(there - await self.ledger.open_run_ids()):
+            shipments = await self.ledger.shipments(run_id)
+            if shipments and all(each.stored_at for each in shipments):
+                self._spool.drop(Artifact(self._spool.path_of(run_id), 0, ""))
+            kept = self._spool.clear(run_id, aside=self._config.state_dir / "rejected")
+            if kept is not None:
+                with context(run_id=run_id):
+                    self._log.emit(Event.ARTIFACT_SET_ASIDE, kept_at=kept)
+
+    async def _forward(self, job: Job, around: Surroundings, *, hurry: bool) -> None:
+        """Ship what is owed, to those destinations whose wait is over, or to all in a hurry."""
+        now = self._clock.utc_now()
+        stores = {store.name: store for store in around.stores}
+        for entry, shipment in await self.ledger.owed():
+            store = stores.get(shipment.destination)
+            waits = shipment.next_try_at is not None and shipment.next_try_at > now and not hurry
+            if entry.job != job.name or store is None or waits:
+                continue
+            artifact = Artifact(self._spool.path_of(entry.run_id), entry.size_bytes or 0, entry.sha256 or "")
+            with context(run_id=entry.run_id, job=job.name, workspace=job.workspace, export=job.export.value):
+                try:
+                    await ship_to(around, store, entry, artifact, late=True)
+                except BackupError:  # it is in the log, and in the ledger with the time of the next try
+                    continue
+            if all(each.stored_at for each in await self.ledger.shipments(entry.run_id)):
+                self._spool.drop(artifact)
 
     def warn(self) -> None:
         """Say what the configuration may not mean."""
         for problem in self._config.warnings:
             self._log.emit(Event.CONFIG_WARNING, path=problem.path, message=problem.message, hint=problem.hint or None)
 
-    def _surroundings(self, job: Job, progress: Progress) -> Surroundings:
+    def _surroundings(
+        self, job: Job, progress: Progress, ended: Callable[[RunReport], None] = lambda _report: None
+    ) -> Surroundings:
         config = self._config
         workspace = config.workspaces[job.workspace]
         tokens = self._tokens.setdefault(
@@ -165,12 +260,15 @@ class Workshop:
                 clock=self._clock,
                 log=self._log,
             ),
+            ledger=self.ledger,
             spool=self._spool,
             stores=tuple(self._stores[name] for name in job.destinations),
             limits=workbook.Limits(
                 max_members=limits.max_members, max_unpacked=limits.max_unpacked, max_ratio=limits.max_ratio
             ),
             rejected=config.state_dir / "rejected",
+            dates_only=self._dates_only.setdefault(workspace.name, DatesOnly(job.audit_log.date_only)),
+            stopped=ended,
             config_sha256=config.sha256,
             host=socket.gethostname(),
             clock=self._clock,
@@ -178,29 +276,40 @@ class Workshop:
             progress=progress,
         )
 
-    async def _windows(self, job: Job, client: LeanixClient) -> Iterable[Window | None]:
+    async def _windows(self, job: Job, client: LeanixClient) -> Sequence[Window | None]:
         """Plan the windows of an audit log from what is held; every other export is one run without a window."""
         if job.export is not ExportType.AUDIT_LOG:
             return (None,)
         known = await read_catalog(
             [self._stores[name] for name in job.destinations], prefix=export_prefix(job.workspace, job.export)
         )
+        unread = [failed.error for failed in known.errors if failed.error.code != NOT_MADE_YET]
+        if unread and not known.backups:
+            # Nobody can say what is held: to begin anew would claim that what lies further back was never there.
+            raise StoreError(unread[0].message, code=unread[0].code, hint=unread[0].hint)
         held = [Stretch(found.key.start, found.key.taken_at) for found in known.backups if found.key.start]
+        now = await self._earlier_now(client, job)
+        for hole in coverage.cover(held, now=now).holes:
+            self._log.emit(Event.COVERAGE_GAP_FOUND, start=hole.start, end=hole.end)
         settings = job.audit_log
-        return coverage.plan_windows(
+        planned = coverage.plan_windows(
             held,
-            now=await self._earlier_now(client, job),
+            now=now,
             overlap=settings.overlap,
             initial_lookback=settings.initial_lookback,
             max_window=settings.max_window,
         )
+        return tuple(Window(each.start, each.end, coverage.ask_times(each)) for each in planned)
 
     async def _earlier_now(self, client: LeanixClient, job: Job) -> datetime:
         """Say what time it is by the earlier of both clocks: beyond it nothing can have been logged yet."""
+        deadline = self._clock.deadline(job.export_timeout.total_seconds())
+        listed = await client.list_exports(job.export, deadline=deadline, stop=lambda _row: True)
         now = self._clock.utc_now()
-        deadline = self._clock.deadline(job.request_timeout.total_seconds())
-        try:
-            listed = await client.list_exports(job.export, deadline=deadline, stop=lambda _row: True, tries=1)
-        except BackupError:  # the run itself will meet it, and say so
-            return now
         return min(now, listed.server_time or now)
+
+
+def _of_this_window(report: RunReport) -> bool:
+    """Say whether a run failed for what was asked for, so that another window may still be had."""
+    code = report.error.code if report.error else ""
+    return code == REQUEST_REFUSED or code.startswith("artifact_")

@@ -356,6 +356,19 @@ class TestDelete:
         assert await scan(store) == {MANIFEST: 2}
 
 
+class TestTidy:
+    async def test_what_lies_under_the_key_stays(self, store: Store) -> None:
+        await store.put_bytes(KEY, b"x")
+        await store.put_bytes(MANIFEST, b"{}")
+        await store.tidy(KEY)
+        assert await scan(store) == {KEY: 1, MANIFEST: 2}
+
+    async def test_where_there_is_nothing(self, store: Store) -> None:
+        await store.tidy(KEY)
+        await store.put_bytes(KEY, b"x")
+        assert await scan(store) == {KEY: 1}
+
+
 def files(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir())
 
@@ -470,6 +483,20 @@ class TestLocal:
         assert await scan(disk) == {}
         await put(disk, KEY, source(b"data"))
         assert await scan(disk) == {KEY: 4}
+
+    async def test_tidied_only_that_is_gone_which_a_killed_put_of_this_key_left(
+        self, disk: LocalStore, root: Path
+    ) -> None:
+        await disk.put_bytes(KEY, b"x")
+        folder, name = (root / KEY).parent, (root / KEY).name
+        left = [folder / f".{name}.{number}.partial" for number in ("0badcafe", "deadbeef")]
+        others = [folder / f".{Path(MANIFEST).name}.0badcafe.partial", folder / ".hidden", folder / "notes.partial"]
+        for path in (*left, *others):
+            path.write_bytes(b"half")
+        await disk.tidy(KEY)
+        assert not [path for path in left if path.exists()]
+        assert all(path.exists() for path in others)
+        assert await read(disk, KEY) == b"x"
 
     async def test_what_can_be_no_key_is_not_looked_into(self, disk: LocalStore, root: Path) -> None:
         """At the top of a volume lies lost+found, which only root may open."""

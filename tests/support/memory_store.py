@@ -73,6 +73,11 @@ class MemoryStore:
         await anyio.lowlevel.checkpoint()
         self._objects.pop(key, None)
 
+    async def tidy(self, key: str) -> None:
+        checked_key(key)
+        self._require_up()
+        await anyio.lowlevel.checkpoint()
+
     def _put(self, key: str, data: bytes) -> None:
         if self._objects.setdefault(key, data) != data:
             raise ConflictError(f"{key} is there already, with other content", hint="it was left alone")

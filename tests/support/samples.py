@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from leanix_backup.model import (
+    Asked,
     Content,
     ExportRef,
     ExportType,
@@ -30,7 +31,9 @@ def manifest(export: ExportType = ExportType.SNAPSHOT) -> Manifest:
         job="nightly",
         workspace=WorkspaceRef("acme", "ws-1", "https://acme.leanix.net"),
         export=ExportRef(export, "export-1", "job:1:abc", WHEN),
-        window=Window(day.start, day.end, asked=day) if export is ExportType.AUDIT_LOG else None,
+        window=Window(day.start, day.end, Asked("2027-03-30T00:00:00Z", "2027-03-31T00:00:00Z"))
+        if export is ExportType.AUDIT_LOG
+        else None,
         file=FileRef("acme-snapshot-20270331T023004Z-deadbeef.xlsx", 1234, "ab" * 32),
         content=Content(
             empty=False,

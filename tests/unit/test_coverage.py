@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leanix_backup.coverage import merge, plan_windows
-from leanix_backup.model import Stretch, Window
+from leanix_backup.coverage import ask_dates, ask_times, cover, merge, plan_windows
+from leanix_backup.model import Asked, Stretch
 
 NOW = datetime(2027, 3, 31, 12, 0, tzinfo=UTC)
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
@@ -26,7 +26,7 @@ def plan(
     overlap: timedelta = DAY,
     lookback: timedelta = 30 * DAY,
     longest: timedelta = 30 * DAY,
-) -> tuple[Window, ...]:
+) -> tuple[Stretch, ...]:
     return plan_windows(held, now=now, overlap=overlap, initial_lookback=lookback, max_window=longest)
 
 
@@ -69,7 +69,7 @@ class TestMerge:
 
 class TestPlan:
     def test_the_first_time_looks_back(self) -> None:
-        assert plan() == (Window(NOW - 30 * DAY, NOW, asked=Stretch(NOW - 30 * DAY, NOW)),)
+        assert plan() == (Stretch(NOW - 30 * DAY, NOW),)
 
     def test_then_it_overlaps_what_is_held(self) -> None:
         assert [(each.start, each.end) for each in plan(days(30, 2))] == [(NOW - 3 * DAY, NOW)]
@@ -85,9 +85,22 @@ class TestPlan:
     def test_the_newest_end_counts_not_the_newest_start(self) -> None:
         assert plan(days(90, 5), days(20, 10))[0].start == NOW - 6 * DAY
 
-    def test_what_claims_to_reach_beyond_now_counts_up_to_now(self) -> None:
-        windows = plan(Stretch(NOW - DAY, NOW + 400 * DAY))
-        assert [(each.start, each.end) for each in windows] == [(NOW - DAY, NOW)]
+    def test_what_claims_to_reach_beyond_now_counts_for_nothing(self) -> None:
+        windows = plan(days(20, 5), Stretch(NOW - 2 * DAY, NOW + 400 * DAY))
+        assert windows == (Stretch(NOW - 6 * DAY, NOW),)
+        assert plan(Stretch(NOW - DAY, NOW + 400 * DAY)) == plan()
+
+    def test_a_hole_is_asked_for_too_and_first(self) -> None:
+        assert plan(days(50, 40), days(30, 1)) == (Stretch(NOW - 41 * DAY, NOW - 30 * DAY), Stretch(NOW - 2 * DAY, NOW))
+
+    def test_a_long_hole_is_split(self) -> None:
+        windows = plan(days(100, 90), days(10, 0), longest=30 * DAY)
+        assert [(NOW - each.start, NOW - each.end) for each in windows] == [
+            (91 * DAY, 61 * DAY),
+            (61 * DAY, 31 * DAY),
+            (31 * DAY, 10 * DAY),
+            (1 * DAY, 0 * DAY),
+        ]
 
     def test_twice_in_one_second_without_an_overlap_asks_for_something_all_the_same(self) -> None:
         windows = plan(days(1, 0), overlap=timedelta())
@@ -109,10 +122,38 @@ class TestPlan:
         windows = plan(*held, now=now, overlap=overlap * HOUR, longest=longest * DAY, lookback=lookback * HOUR)
         assert windows
         assert windows[-1].end == whole
-        assert all(left.end == right.start for left, right in pairwise(windows))
         assert all(timedelta() < each.end - each.start <= longest * DAY for each in windows)
         assert all(each.start.microsecond == each.end.microsecond == 0 for each in windows)
-        assert all(each.asked == Stretch(each.start, each.end) for each in windows)
+        after = cover([*held, *windows], now=now)
+        assert (after.holes, after.tail) == ((), None), "whoever gets them all has no hole left"
         if held:
             newest = max(each.end for each in held)
-            assert windows[0].start <= min(newest, whole) - overlap * HOUR
+            assert windows[-1].start <= whole
+            assert min(each.start for each in windows) <= min(newest, whole)
+
+
+class TestCover:
+    def test_holes_and_tail(self) -> None:
+        found = cover([days(9, 7), days(5, 3)], now=NOW)
+        assert found.held == (days(9, 7), days(5, 3))
+        assert found.holes == (days(7, 5),)
+        assert found.tail == days(3, 0)
+        assert found.missing == (days(7, 5), days(3, 0))
+
+    def test_of_nothing(self) -> None:
+        assert cover([], now=NOW).missing == ()
+
+    def test_a_clock_that_is_a_little_ahead_is_none_that_is_wrong(self) -> None:
+        found = cover([Stretch(NOW - DAY, NOW + SECOND)], now=NOW)
+        assert (found.holes, found.tail) == ((), None)
+
+
+class TestAsk:
+    def test_times(self) -> None:
+        assert ask_times(days(1, 0)) == Asked("2027-03-30T12:00:00Z", "2027-03-31T12:00:00Z")
+
+    def test_dates_ask_for_whole_days_and_one_more(self) -> None:
+        assert ask_dates(days(3, 1), up_to_now=False) == Asked("2027-03-28", "2027-03-31")
+
+    def test_dates_up_to_now_have_no_end(self) -> None:
+        assert ask_dates(days(3, 0), up_to_now=True) == Asked("2027-03-28", None)

@@ -82,7 +82,8 @@ class TestCatalogue:
                     said = said - {"exc_info"} | {"exception"}
                 assert said <= set(spec.fields), f"{path.name}:{node.lineno}: {first.attr} says {said - {*spec.fields}}"
                 used.add(first.attr)
-        assert used == {event.name for event in Event}
+        handlers_own = {"LINE_LOST"}  # written where a line could not be
+        assert used | handlers_own == {event.name for event in Event}
 
 
 class TestLines:
@@ -271,7 +272,6 @@ class TestKnownSecrets:
         logging.getLogger("some.library").warning(secret)
         assert log.lines[0]["event"] == MASK
 
-    @pytest.mark.xfail(strict=True, reason="logging prints a record that it can't format as it came, arguments and all")
     def test_in_a_record_that_cannot_be_formatted(self, secret: str, capsys: pytest.CaptureFixture[str]) -> None:
         with captured_log() as log:  # not the fixture: pytest's own handler would be there too, and raise
             logging.getLogger("some.library").warning("%d items", secret)
@@ -291,7 +291,6 @@ class TestKnownSecrets:
         assert "run_finished" in log.text
         assert secret not in log.text
 
-    @pytest.mark.xfail(strict=True, reason="secrets are replaced in the order they were learned, not the longest first")
     def test_one_that_is_the_start_of_another(self) -> None:
         known = Redactor()
         known.learn("abcdef")
@@ -362,13 +361,11 @@ class TestShapes:
             pytest.param(
                 "http://user:pass@eyJhbGciOi.J9.abc-_x@proxy:3128/",
                 "@proxy:3128/",
-                marks=pytest.mark.xfail(strict=True, reason="a password may hold an @"),
             ),
             ("socks5://:eyJhbGciOi.J9.abc-_x@proxy", "@proxy"),
             pytest.param(
                 "https://eyJhbGciOi.J9.abc-_x@proxy:3128/",
                 "@proxy:3128/",
-                marks=pytest.mark.xfail(strict=True, reason="a token may stand alone before the @"),
             ),
         ],
     )

@@ -301,6 +301,13 @@ class TestRoom:
 
 
 class TestAfterwards:
+    async def test_what_a_killed_download_left_goes_and_the_artifact_stays(self, spool: Spool, folder: Path) -> None:
+        await spool.receive(RUN, chunks(b"whole"))
+        (folder / f"{RUN}.partial").write_bytes(b"half")
+        spool.drop_partial(RUN)
+        spool.drop_partial(RUN)
+        assert contents(folder) == [f"{RUN}.xlsx"]
+
     async def test_dropped(self, spool: Spool, folder: Path) -> None:
         artifact = await spool.receive(RUN, chunks(b"x"))
         spool.drop(artifact)
@@ -311,20 +318,20 @@ class TestAfterwards:
         rejected = tmp_path / "rejected"
         for number, content in enumerate([b"first", b"second"]):
             artifact = await spool.receive(f"r{number}", chunks(content))
-            assert spool.keep_rejected(artifact, rejected, "nightly") == rejected / "nightly.xlsx"
+            assert await spool.keep_rejected(artifact, rejected, "nightly") == rejected / "nightly.xlsx"
         other = await spool.receive("r9", chunks(b"other"))
-        spool.keep_rejected(other, rejected, "weekly")
+        await spool.keep_rejected(other, rejected, "weekly")
         assert contents(folder) == []
         assert contents(rejected) == ["nightly.xlsx", "weekly.xlsx"]
         assert (rejected / "nightly.xlsx").read_bytes() == b"second"
         assert stat.S_IMODE((rejected / "nightly.xlsx").stat().st_mode) == 0o600
         assert stat.S_IMODE(rejected.stat().st_mode) == 0o700
 
-    async def test_rejected_and_not_to_be_kept(self, spool: Spool, folder: Path, tmp_path: Path) -> None:
+    async def test_rejected_and_not_to_be_moved_stays(self, spool: Spool, tmp_path: Path) -> None:
         (tmp_path / "rejected").write_bytes(b"a file is in the way")
         artifact = await spool.receive(RUN, chunks(b"x"))
-        assert spool.keep_rejected(artifact, tmp_path / "rejected", "nightly") is None
-        assert contents(folder) == []
+        assert await spool.keep_rejected(artifact, tmp_path / "rejected", "nightly") == artifact.path
+        assert artifact.path.read_bytes() == b"x", "it may be the only copy"
 
     def test_rejected_onto_a_volume_that_is_full_the_earlier_one_stays(self, tmp_path: Path) -> None:
         volume = tmp_path / "volume"
@@ -345,8 +352,8 @@ async def many(count):
         yield b"x" * 65536
 
 async def main():
-    first = spool.keep_rejected(await spool.receive("r1", many(20)), folder, "nightly")
-    second = spool.keep_rejected(await spool.receive("r2", many(200)), folder, "nightly")
+    first = await spool.keep_rejected(await spool.receive("r1", many(20)), folder, "nightly")
+    second = await spool.keep_rejected(await spool.receive("r2", many(200)), folder, "nightly")
     print(json.dumps({{
         "kept": [str(first), str(second)],
         "there": {{path.name: path.stat().st_size for path in folder.iterdir()}},
@@ -356,6 +363,6 @@ async def main():
 asyncio.run(main())
 """,
         )
-        assert found["kept"] == [str(volume / "nightly.xlsx"), "None"]
+        assert found["kept"] == [str(volume / "nightly.xlsx"), str(tmp_path / "spool" / "r2.xlsx")]
         assert found["there"] == {"nightly.xlsx": 20 * 65536}
-        assert found["spool"] == []
+        assert found["spool"] == ["r2.xlsx"], "the only copy stays where it is"

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command that the command line asks for, and exit with its status (design §5)."""
-    from leanix_backup.cli.app import run
+    _open_standard_streams()
+    try:
+        from leanix_backup.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """Give a process that was started without standard streams ones that lead nowhere.
+
+    Without, the first file that is opened would take their number, and be written to as if it were they.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 -- for as long as the process lives

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,9 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from leanix_backup import __version__
-from leanix_backup.cli import backup, config, demo, listing, next_runs, serve, simulate
+from leanix_backup.cli import backup, config, coverage, demo, listing, next_runs, serve, simulate, status
 from leanix_backup.cli.common import Settings, show_error
-from leanix_backup.errors import BackupError
+from leanix_backup.errors import EXIT_FAILED, EXIT_INTERRUPTED, BackupError
 
 _HABITS = {
     "archives": "list",
@@ -30,7 +31,6 @@ _HABITS = {
     "start": "serve",
     "validate": "config validate",
 }
-_INTERRUPTED = 130
 
 
 class Group(TyperGroup):
@@ -66,6 +66,8 @@ app.command("backup")(backup.backup)
 app.command("list")(listing.list_backups)
 app.command("show")(listing.show_backup)
 app.command("next")(next_runs.next_runs)
+app.command("status")(status.status)
+app.command("coverage")(coverage.coverage)
 app.add_typer(config.app, name="config")
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
@@ -96,17 +98,25 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit status; every error becomes one message on standard error."""
     try:
         app(args=list(arguments), prog_name="leanix-backup")
+        status = 0
     except SystemExit as done:
         status = done.code if isinstance(done.code, int) else 0
     except BackupError as error:
         show_error(error)
         status = error.exit_status
     except KeyboardInterrupt:
-        status = _INTERRUPTED
-    else:
-        status = 0
+        status = EXIT_INTERRUPTED
+    except OSError as error:  # standard output is full or gone: what was done is done, but nobody could be told
+        with suppress(OSError):
+            typer.echo(f"error: the output can't be written ({error.strerror})", err=True)
+        status = EXIT_FAILED
+    return _flushed(status)
+
+
+def _flushed(status: int) -> int:
+    """Write what is left of the output; where nobody takes it, it is dropped in silence."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

@@ -16,6 +16,8 @@ from leanix_backup.cli.common import (
     plain,
     print_json,
     require_known,
+    say,
+    show_error,
 )
 from leanix_backup.config import Config, Job
 from leanix_backup.errors import EXIT_FAILED, EXIT_LOCKED, EXIT_PARTIAL, LockedError, UsageError
@@ -42,7 +44,10 @@ def _choose(config: Config, names: list[str], *, every: bool) -> list[Job]:
     if every and names:
         raise UsageError("--all and names of jobs do not go together", hint="give one of them")
     if every:
-        return [job for job in config.jobs.values() if job.enabled]
+        chosen = [job for job in config.jobs.values() if job.enabled]
+        if not chosen:
+            raise UsageError("every job is paused: nothing would be backed up", code="no_job", hint="set enabled: true")
+        return chosen
     if not names:
         raise UsageError("which job?", code="no_job", hint=f"jobs here: {', '.join(config.jobs)}; or --all")
     for name in names:
@@ -54,7 +59,7 @@ async def _back_up(config: Config, jobs: list[Job], wait: bool, as_json: bool) -
     from leanix_backup.cli.progress import watching
     from leanix_backup.clock import Clock
     from leanix_backup.crew import Crew
-    from leanix_backup.events import Log
+    from leanix_backup.events import Log, context
     from leanix_backup.model import Trigger
     from leanix_backup.wiring import Call, Workshop
 
@@ -65,12 +70,14 @@ async def _back_up(config: Config, jobs: list[Job], wait: bool, as_json: bool) -
         configure_log(config, quiet=watch.shown)
         async with Workshop(config, jobs, clock=clock, log=log) as workshop:
             workshop.warn()
+            await workshop.sweep()
             crew = Crew(workshop, grace=config.shutdown_grace, clock=clock, log=log)
 
             async def one(job: Job) -> None:
                 call = Call(job, Trigger.MANUAL, clock.utc_now(), wait_for_lock=wait, progress=watch.job(job.name))
                 try:
-                    reports.extend(await crew.run(call))
+                    with context(job=job.name, workspace=job.workspace, export=job.export.value):
+                        reports.extend(await crew.run(call))
                 except LockedError as error:
                     locked.append(error)
                 finally:
@@ -85,7 +92,7 @@ async def _back_up(config: Config, jobs: list[Job], wait: bool, as_json: bool) -
                 chores.cancel_scope.cancel()
     _say(reports, as_json=as_json)
     for error in locked:
-        typer.echo(f"error: {error.message}\n  hint: {error.hint}", err=True)
+        show_error(error)
     return _status(reports, locked=bool(locked), signal=crew.signal)
 
 
@@ -95,15 +102,15 @@ def _say(reports: list[RunReport], *, as_json: bool) -> None:
         return
     for report in reports:
         if report.error is not None:
-            typer.echo(f"{report.job}: {report.outcome.value}: {report.error.message} [{report.error.code}]")
+            say(f"{report.job}: {report.outcome.value}: {report.error.message} [{report.error.code}]")
             if report.error.hint:
-                typer.echo(f"  hint: {report.error.hint}")
+                say(f"  hint: {report.error.hint}")
         else:
             what = f"{report.fact_sheets:,} fact sheets, " if report.fact_sheets else ""
             size = human_size(report.size_bytes)
-            typer.echo(f"{report.job}: {report.outcome.value}: {what}{size} in {report.duration_s:.1f} s")
+            say(f"{report.job}: {report.outcome.value}: {what}{size} in {report.duration_s:.1f} s")
         for copy in report.stored:
-            typer.echo(f"  {copy.destination}: {copy.key}")
+            say(f"  {copy.destination}: {copy.key}")
 
 
 def _status(reports: list[RunReport], *, locked: bool, signal: int | None) -> int:

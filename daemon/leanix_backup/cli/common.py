@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from leanix_backup import events
@@ -55,12 +56,12 @@ def show_error(error: BackupError) -> None:
     """Say on standard error what is wrong, and what to do."""
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            typer.echo(redactor.clean(f"error: {problem}"), err=True)
+            say(f"error: {problem}", err=True)
         typer.echo(f"{error.message}; {error.hint}", err=True)
         return
-    typer.echo(redactor.clean(f"error: {error.message}"), err=True)
+    say(f"error: {error.message} [{error.code}]", err=True)
     if error.hint:
-        typer.echo(redactor.clean(f"  hint: {error.hint}"), err=True)
+        say(f"  hint: {error.hint}", err=True)
 
 
 def require_known(kind: str, name: str, known: Iterable[str]) -> None:
@@ -78,8 +79,13 @@ def require_known(kind: str, name: str, known: Iterable[str]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print an object of the `--json` interface on standard output."""
-    typer.echo(json.dumps(plain({"version": 1, **value}), indent=2, ensure_ascii=False))
+    """Print an object of the `--json` interface on standard output; no secret is in it."""
+    typer.echo(json.dumps(redactor.clean(plain({"version": 1, **value})), indent=2, ensure_ascii=False))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line for people, without secrets and without what would move their cursor."""
+    typer.echo(printable(redactor.clean(text)), err=err)
 
 
 def plain(value: Any) -> Any:
@@ -93,20 +99,38 @@ def plain(value: Any) -> Any:
     return format_utc(value) if isinstance(value, datetime) else value
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print a table for people; on anything but a terminal as wide as it needs to be, so that nothing is cut."""
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
+) -> None:
+    """Print a table for people: on a terminal as wide as that is, elsewhere as wide as it needs to be.
+
+    Args:
+        columns: The headings.
+        rows: As many texts each as there are columns.
+        right: Columns that are aligned to the right.
+        whole: Columns that are not broken into lines, as people copy what stands there.
+    """
+    lines = [[printable(text) for text in row] for row in rows]
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=10_000)
+        widths = [max(map(len, column)) for column in zip(columns, *lines, strict=True)]
+        for line in ([*columns], *lines):
+            cells = zip(line, widths, columns, strict=True)
+            aligned = [text.rjust(width) if name in right else text.ljust(width) for text, width, name in cells]
+            typer.echo("  ".join(aligned).rstrip())
+        return
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*row)
-    with console.capture() as printed:
-        console.print(grid)
-    for line in printed.get().splitlines():
-        typer.echo(line.rstrip())
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        grid.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
+    for line in lines:
+        grid.add_row(*map(escape, line))
+    console.print(grid)
+
+
+def printable(text: str) -> str:
+    """Replace what would move the cursor or begin a new line: names come from files that anybody may have written."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def human_size(size_bytes: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 
 from leanix_backup.cli.common import human_size, table
 from leanix_backup.cli.simulate import require_simulator
-from leanix_backup.errors import EXIT_FAILED
+from leanix_backup.errors import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
 from leanix_backup.model import Outcome, RunReport
 
 _ROUNDS = 2
@@ -61,6 +62,8 @@ def demo(
 ) -> None:
     """Run the service against a simulated workspace until it has made two backups of each export."""
     require_simulator()
+    if folder == Path():
+        raise UsageError("the demo needs a folder of its own", hint="leave --folder out, or name one")
     raise typer.Exit(anyio.run(_demo, folder.absolute(), fact_sheets))
 
 
@@ -89,25 +92,34 @@ async def _demo(folder: Path, fact_sheets: int) -> int:
                 service.stop()
 
         service = Service(config, clock=Clock(), log=Log(), reported=reported)
-        with anyio.move_on_after(_LONGEST_S) as limit:
+        with anyio.move_on_after(_LONGEST_S):
             await service.serve()
-    return _tell(
-        made, folder, enough=not limit.cancelled_caught and all(counts[name] >= _ROUNDS for name in config.jobs)
-    )
+    enough = all(counts[name] >= _ROUNDS for name in config.jobs)
+    return _tell(made, folder, enough=enough, stopped=service.signalled)
 
 
 def _prepare(folder: Path, url: str, api_token: str) -> Path:
-    """Write what a user would write: a token's file and a configuration."""
-    folder.mkdir(parents=True, exist_ok=True)
-    token_file = folder / "api-token"
-    token_file.touch(mode=0o600)
-    token_file.write_text(api_token)
-    path = folder / "config.yaml"
-    path.write_text(_CONFIG.format(url=url, token_file=token_file, backups=folder / "backups", state=folder / "state"))
+    """Write what a user would write: a token's file and a configuration.
+
+    Raises:
+        UsageError: The folder can't be written, or holds a configuration that is not a demo's.
+    """
+    path, token_file = folder / "config.yaml", folder / "api-token"
+    places = {"token_file": token_file, "backups": folder / "backups", "state": folder / "state"}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.read_text().startswith(_CONFIG.splitlines()[0]):
+            raise UsageError(f"{path} is there already and is not a demo's", hint="give another folder with --folder")
+        token_file.touch(mode=0o600)
+        token_file.write_text(api_token)
+        path.write_text(_CONFIG.format(url=url, **{name: json.dumps(str(place)) for name, place in places.items()}))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its configuration is no text"
+        raise UsageError(f"the demo can't use {folder}: {reason}", hint="give another folder with --folder") from error
     return path
 
 
-def _tell(made: list[RunReport], folder: Path, *, enough: bool) -> int:
+def _tell(made: list[RunReport], folder: Path, *, enough: bool, stopped: bool) -> int:
     rows = [
         (
             report.job,
@@ -127,6 +139,9 @@ def _tell(made: list[RunReport], folder: Path, *, enough: bool) -> int:
     typer.echo(f"\nThey lie under {folder / 'backups'}. Look at them:")
     typer.echo(f"  leanix-backup --config {folder / 'config.yaml'} list")
     typer.echo(f"  leanix-backup --config {folder / 'config.yaml'} show demo/snapshot@latest")
+    if stopped:
+        typer.echo("stopped before it was done", err=True)
+        return EXIT_INTERRUPTED
     if not enough:
         typer.echo("error: the demo did not make two backups of each export", err=True)
         return EXIT_FAILED

@@ -8,7 +8,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from leanix_backup.catalog import Catalog, read_catalog, read_manifest, select
+from leanix_backup.catalog import Backup, Catalog, read_catalog, read_manifest, select
 from leanix_backup.cli.common import (
     AsJson,
     ConfigFile,
@@ -17,14 +17,15 @@ from leanix_backup.cli.common import (
     load_config,
     plain,
     print_json,
+    printable,
     require_known,
     table,
 )
 from leanix_backup.clock import format_utc
 from leanix_backup.config import Config, Purpose
-from leanix_backup.errors import EXIT_PARTIAL, StoreError, UsageError
+from leanix_backup.errors import EXIT_PARTIAL, BackupError, StoreError, UsageError
 from leanix_backup.model import ExportType, FailedCopy, Failure, Manifest
-from leanix_backup.stores import Store
+from leanix_backup.stores import NOT_MADE_YET, Store
 from leanix_backup.wiring import open_store
 
 OfWorkspace = Annotated[str | None, typer.Option("--workspace", metavar="NAME", help="Only this workspace.")]
@@ -46,10 +47,11 @@ def list_backups(
     config = load_config(context, config_file, Purpose.READ)
     configure_log(config)
     kind = _export(export)
-    catalog = anyio.run(_read, config, destination)
+    catalog = anyio.run(read, config, destination)
     if workspace is not None:
         known = {found.key.workspace for found in catalog.backups} | set(config.workspaces)
-        if not catalog.errors or workspace in known:  # a destination that is down may hold it
+        # A destination that is down may hold it; one that was not made yet holds nothing.
+        if all(failed.error.code == NOT_MADE_YET for failed in catalog.errors):
             require_known("workspace", workspace, known)
     chosen = [
         found
@@ -82,10 +84,15 @@ def list_backups(
             for found in chosen
         ]
         if rows:
-            table(("run", "workspace", "export", "taken at", "size", "where"), rows, right=("size",))
+            table(
+                ("run", "workspace", "export", "taken at", "size", "where"),
+                rows,
+                right=("size",),
+                whole=("run", "taken at"),
+            )
         else:
-            typer.echo("no backups" if not catalog.errors else "no backups at the destinations that answered")
-    raise typer.Exit(_tell_errors(catalog, as_json=as_json))
+            typer.echo("no backups" if not catalog.errors else "no backups were found at what could be read")
+    raise typer.Exit(tell_errors(catalog, as_json=as_json))
 
 
 def show_backup(
@@ -98,30 +105,52 @@ def show_backup(
     """Show what is known of one backup: its manifest, and where it lies."""
     config = load_config(context, config_file, Purpose.READ)
     configure_log(config)
-    catalog = anyio.run(_read, config, destination)
+    catalog = anyio.run(read, config, destination)
     try:
         found = select(catalog.backups, backup, known=config.workspaces)
     except UsageError:
-        _tell_errors(catalog, as_json=False)
+        tell_errors(catalog, as_json=False)
         raise
-    copy = found.copies[0]
-    store = open_store(copy.destination, config.destinations[copy.destination])
-    manifest = anyio.run(read_manifest, store, found.key.manifest)
+    manifest, unreadable = anyio.run(_manifest, config, found)
+    errors = (*catalog.errors, *unreadable)
+    catalog = Catalog(catalog.backups, errors)
+    if manifest is None:
+        tell_errors(catalog, as_json=False)
+        raise BackupError("no copy of its manifest can be read", code="manifest_invalid", hint="see the errors above")
+    if "@" not in backup and "/" not in backup and not _is_start(backup, manifest.run_id):
+        raise UsageError(f"no backup is {backup!r}", code="no_such_backup", hint=f"did you mean {manifest.run_id}?")
     if as_json:
         print_json({"manifest": plain(manifest), "copies": plain(found.copies), "errors": plain(catalog.errors)})
     else:
         _print_manifest(manifest)
         for each in found.copies:
             typer.echo(f"stored at     {each.destination}: {each.key}")
-    raise typer.Exit(_tell_errors(catalog, as_json=as_json))
+    raise typer.Exit(tell_errors(catalog, as_json=as_json))
 
 
-async def _read(config: Config, destination: str | None) -> Catalog:
+async def read(config: Config, destination: str | None) -> Catalog:
+    """Read what lies at one destination, or at all of them."""
     if destination is not None:
         require_known("destination", destination, config.destinations)
     stores, errors = _open(config, destination)
     catalog = await read_catalog(stores)
     return Catalog(catalog.backups, (*catalog.errors, *errors))
+
+
+async def _manifest(config: Config, found: Backup) -> tuple[Manifest | None, list[FailedCopy]]:
+    """Read the manifest of the first copy that has a good one; also what is wrong with those before it."""
+    failed: list[FailedCopy] = []
+    for copy in found.copies:
+        store = open_store(copy.destination, config.destinations[copy.destination])
+        try:
+            return await read_manifest(store, found.key), failed
+        except BackupError as error:
+            failed.append(FailedCopy(copy.destination, Failure(error.code, error.message, error.hint)))
+    return None, failed
+
+
+def _is_start(text: str, run_id: str) -> bool:
+    return run_id.replace("-", "").startswith(text.lower().replace("-", ""))
 
 
 def _open(config: Config, only: str | None) -> tuple[list[Store], list[FailedCopy]]:
@@ -146,7 +175,8 @@ def _export(text: str | None) -> ExportType | None:
     return kind
 
 
-def _tell_errors(catalog: Catalog, *, as_json: bool) -> int:
+def tell_errors(catalog: Catalog, *, as_json: bool) -> int:
+    """Say on standard error which destinations could not be read, and return the exit status that follows."""
     if not as_json:
         for failed in catalog.errors:
             typer.echo(f"error: {failed.destination}: {failed.error.message}\n  hint: {failed.error.hint}", err=True)
@@ -169,7 +199,7 @@ def _print_manifest(manifest: Manifest) -> None:
     }
     for name, value in lines.items():
         if value:
-            typer.echo(f"{name:<13} {value}")
+            typer.echo(f"{name:<13} {printable(value)}")
     counts = manifest.content.fact_sheets
     typer.echo(f"{'fact sheets':<13} {sum(counts.values()):,}")
     for kind, count in sorted(counts.items()):

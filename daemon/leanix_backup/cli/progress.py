@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,7 +44,9 @@ class Watch:
 
         def report(stage: Stage, done: int, total: int | None) -> None:
             amount = human_size(done) + (f" of {human_size(total)}" if total else "") if done else ""
-            progress.update(task, doing=_WORDS[stage], amount=amount, completed=done, total=total if done else None)
+            if done == 0:  # another stage: the bar and its clock would stay where the last one ended
+                progress.reset(task, total=None)
+            progress.update(task, doing=_WORDS[stage], amount=amount, completed=done, total=total)
 
         return report
 
@@ -58,7 +59,8 @@ class Watch:
 @contextmanager
 def watching() -> Iterator[Watch]:
     """Show progress on standard error while the block runs, if that is a terminal."""
-    if not sys.stderr.isatty():
+    console = Console(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal:
         yield Watch(None)
         return
     columns = (
@@ -69,5 +71,5 @@ def watching() -> Iterator[Watch]:
         TextColumn("{task.fields[amount]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         yield Watch(progress)

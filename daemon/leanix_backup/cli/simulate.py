@@ -34,8 +34,12 @@ def simulate(
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same workspace.")] = 1,
     fact_sheets: Annotated[int, typer.Option("--fact-sheets", min=0, max=200_000, help="How large it is.")] = 200,
-    changes_per_hour: Annotated[float, typer.Option("--changes-per-hour", min=0.0, help="How busy it is.")] = 6.0,
-    speed: Annotated[float, typer.Option("--speed", min=0.001, help="Seconds of its time in a second of ours.")] = 1.0,
+    changes_per_hour: Annotated[
+        float, typer.Option("--changes-per-hour", min=0.0, max=1_000_000.0, help="How busy it is.")
+    ] = 6.0,
+    speed: Annotated[
+        float, typer.Option("--speed", min=0.001, max=1_000_000.0, help="Seconds of its time in a second of ours.")
+    ] = 1.0,
 ) -> None:
     """Serve a simulated LeanIX workspace on a loopback port, until it is stopped."""
     require_simulator()

@@ -74,19 +74,25 @@ def _check_options(report: Report, path: Path, job: JobSection) -> None:
         report.refuse((*path, "shrink_guard"), "an audit log has no fact sheets to count", "leave it out")
     if job.export is ExportType.ARCHIVE and job.schedule is not None:
         schedule = cron.parse(job.schedule, merge.zone_of(report.root, job))
-        if longest_pause(schedule) > ARCHIVED_FOR:
+        if pauses_longer_than(schedule, ARCHIVED_FOR):
             message = "runs rarer than every 90 days, after which LeanIX deletes archived fact sheets"
             report.warn((*path, "schedule"), message, "for example @weekly")
 
 
-def longest_pause(schedule: cron.Schedule) -> timedelta:
-    """Find the longest time between two firings over four years, exact for those of a day and more."""
+def pauses_longer_than(schedule: cron.Schedule, limit: timedelta) -> bool:
+    """Say whether more than `limit` ever passes between two firings, over four years.
+
+    A pause that long holds one of the instants that are looked at, half the limit apart; all else is passed over, as
+    many jobs may fire many times a day.
+    """
     if schedule.period is not None:
-        return schedule.period
-    longest, last = timedelta(), schedule.next_after(_LOOK_FROM)
-    while last < _LOOK_FROM + _LOOK_AHEAD:
-        following = schedule.next_after(last)
-        longest = max(longest, following - last)
-        # What fires many times a day is walked by days: only long pauses matter.
-        last = max(following, last + timedelta(days=1)) if following - last < timedelta(days=1) else following
-    return longest
+        return schedule.period > limit
+    instant = _LOOK_FROM
+    while instant < _LOOK_FROM + _LOOK_AHEAD:
+        following = schedule.next_after(instant)
+        if following - instant > limit / 2:
+            last = cron.last_due(schedule, since=_LOOK_FROM - _LOOK_AHEAD, now=instant)
+            if last is None or following - last > limit:
+                return True
+        instant = max(instant + limit / 2, following)
+    return False

@@ -68,8 +68,8 @@ def _is_ours(variable: str) -> bool:
     if upper.startswith(PREFIX):
         return True
     # One underscore too few would otherwise be overlooked; a platform's own LEANIX_BACKUP_PORT and such are not ours.
-    section, joined, _ = upper.removeprefix("LEANIX_BACKUP_").partition("__")
-    return upper.startswith("LEANIX_BACKUP_") and bool(joined) and section.lower() in known_keys(ROOT)
+    rest = upper.removeprefix("LEANIX_BACKUP_").lower()
+    return rest != upper.lower() and any(rest == key or rest.startswith(f"{key}_") for key in known_keys(ROOT))
 
 
 def _match(tree: Tree, variable: str) -> tuple[Path, Node]:

@@ -93,6 +93,7 @@ class AuditLogSection(Section):
     )
     initial_lookback: Lasting = Field(default=timedelta(days=30), description="How far the first run looks back.")
     max_window: Lasting = Field(default=timedelta(days=30), description="The longest stretch of one export.")
+    date_only: Bool = Field(default=False, description="Ask with dates from the start, not with date-times.")
 
 
 class JobSection(Section):

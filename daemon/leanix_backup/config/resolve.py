@@ -108,7 +108,7 @@ def _job(root: Root, name: str, job: JobSection) -> settings.Job:
         destinations=destinations,
         retention={name: policy for name, policy in policies.items() if policy is not None},
         shrink_guard=job.shrink_guard,
-        audit_log=settings.AuditLog(window.overlap, window.initial_lookback, window.max_window),
+        audit_log=settings.AuditLog(window.overlap, window.initial_lookback, window.max_window, window.date_only),
         heartbeat=_heartbeat(root, job),
         enabled=job.enabled,
     )

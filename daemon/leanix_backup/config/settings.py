@@ -119,6 +119,7 @@ class AuditLog:
     overlap: timedelta
     initial_lookback: timedelta
     max_window: timedelta
+    date_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from leanix_backup import cron
 from leanix_backup.config.nearest import did_you_mean
 from leanix_backup.model import RetentionSpan
 
-NAME_PATTERN: Final = r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$"
+LONGEST_NAME: Final = 64
+NAME_PATTERN: Final = r"^(?=.{1,64}$)[a-z][a-z0-9]*([_-][a-z0-9]+)*$"
 DURATION_PATTERN: Final = cron.DURATION_PATTERN
 SIZE_PATTERN: Final = r"^[0-9]{1,12}(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"
 SPAN_PATTERN: Final = r"^(?=[0-9])([0-9]{1,5}y)?([0-9]{1,5}mo)?([0-9]{1,5}w)?([0-9]{1,5}d)?([0-9]{1,5}h)?$"
@@ -100,6 +101,8 @@ def parse_span(text: str) -> RetentionSpan:
 
 def parse_name(text: str) -> str:
     """Check that a name has only small letters, digits and single `-` or `_`."""
+    if len(text) > LONGEST_NAME:
+        raise Mistake(f"is a name of more than {LONGEST_NAME} characters", "it becomes part of the names of files")
     if re.fullmatch(NAME_PATTERN, text) is None:
         raise Mistake("is no valid name", "small letters and digits, words joined by a single - or _, a letter first")
     return text

@@ -2,8 +2,19 @@
 
 from leanix_backup.leanix.client import ExportList, LeanixClient, Started
 from leanix_backup.leanix.download import Download
+from leanix_backup.leanix.faults import REQUEST_REFUSED
 from leanix_backup.leanix.tokens import TokenSource
 from leanix_backup.leanix.transport import Transport
 from leanix_backup.leanix.wire import ExportRow, Identity
 
-__all__ = ["Download", "ExportList", "ExportRow", "Identity", "LeanixClient", "Started", "TokenSource", "Transport"]
+__all__ = [
+    "REQUEST_REFUSED",
+    "Download",
+    "ExportList",
+    "ExportRow",
+    "Identity",
+    "LeanixClient",
+    "Started",
+    "TokenSource",
+    "Transport",
+]

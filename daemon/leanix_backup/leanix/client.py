@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from leanix_backup.clock import Clock, Deadline, format_utc
+from leanix_backup.clock import Clock, Deadline
 from leanix_backup.errors import ExportLostError, LeanixError
 from leanix_backup.events import Log, redactor
 from leanix_backup.leanix import wire
 from leanix_backup.leanix.download import Download, Opened, open_download
+from leanix_backup.leanix.faults import TOKEN_REJECTED, Reply, status_error
 from leanix_backup.leanix.tokens import Token, TokenSource
-from leanix_backup.leanix.transport import TOKEN_REJECTED, Reply, Transport, status_error
-from leanix_backup.model import ExportType, Stretch
+from leanix_backup.leanix.transport import Transport
+from leanix_backup.model import Asked, ExportType
 from leanix_backup.retries import retrying
 
 T = TypeVar("T")
@@ -74,12 +75,12 @@ class LeanixClient:
         """Say who the API token belongs to, and which workspace it opens."""
         return (await self._tokens.get(timeout=self._timeout, deadline=deadline)).identity
 
-    async def start_export(self, export: ExportType, *, asked: Stretch | None, deadline: Deadline) -> Started:
+    async def start_export(self, export: ExportType, *, asked: Asked | None, deadline: Deadline) -> Started:
         """Ask for an export. Sent again only where it surely had no effect.
 
         Args:
             export: What to export.
-            asked: The stretch of the audit log; None for everything else.
+            asked: The start and end of the audit log's stretch; None for everything else.
             deadline: When to give up trying again.
 
         Raises:
@@ -88,7 +89,7 @@ class LeanixClient:
         """
         params = {"exportType": export.value}
         if asked is not None:
-            params |= {"startDate": format_utc(asked.start), "endDate": format_utc(asked.end)}
+            params |= {"startDate": asked.start} | ({"endDate": asked.end} if asked.end else {})
 
         async def once() -> Started:
             try:
@@ -160,7 +161,7 @@ class LeanixClient:
         async def once() -> Opened | ExportLostError:
             token: Token | None = None
             for last in (False, True):
-                token = await self._tokens.get(timeout=self._timeout, deadline=deadline, stale=token)
+                token = await self._tokens.get(timeout=self._timeout, deadline=deadline, stale=token, tries=1)
                 url = f"{self._base_of(token)}{_EXPORTS_PATH}/downloads/{workspace_id}"
                 try:
                     return await open_download(self._transport, url, key, bearer=token.value, timeout=self._timeout)
@@ -181,7 +182,7 @@ class LeanixClient:
         """Send one request as the technical user; once more with a new token where LeanIX does not take this one."""
         token: Token | None = None
         for last in (False, True):
-            token = await self._tokens.get(timeout=self._timeout, deadline=deadline, stale=token)
+            token = await self._tokens.get(timeout=self._timeout, deadline=deadline, stale=token, tries=1)
             reply = await self._transport.send(
                 method,
                 self._base_of(token) + path,

@@ -12,7 +12,8 @@ from leanix_backup.clock import Clock, Deadline
 from leanix_backup.errors import LeanixError
 from leanix_backup.events import Log, redactor
 from leanix_backup.leanix import wire
-from leanix_backup.leanix.transport import Transport, status_error
+from leanix_backup.leanix.faults import status_error
+from leanix_backup.leanix.transport import Transport
 from leanix_backup.retries import retrying
 
 _RENEW_BEFORE_END_S = 60.0
@@ -52,13 +53,21 @@ class TokenSource:
         self._round = 0
         self._failure: LeanixError | None = None
 
-    async def get(self, *, timeout: float, deadline: Deadline, stale: Token | None = None) -> Token:  # noqa: ASYNC109 -- a bound on one exchange
+    async def get(
+        self,
+        *,
+        timeout: float,  # noqa: ASYNC109 -- a bound on one exchange
+        deadline: Deadline,
+        stale: Token | None = None,
+        tries: int = 6,
+    ) -> Token:
         """Return a token that is good for at least a minute more.
 
         Args:
             timeout: Seconds for one exchange.
             deadline: When to give up trying again.
             stale: A token that LeanIX refused; any other that is kept is given instead of a new one.
+            tries: How often to ask at most; once for a caller that tries again itself, so that tries do not multiply.
 
         Raises:
             LeanixError: `token_rejected` where LeanIX does not take the API token, or it could not be reached. All
@@ -74,7 +83,7 @@ class TokenSource:
                 raise self._failure
             self._failure = None  # an earlier one must not come out to those who wait, should this one be cancelled
             try:
-                self._token = await self._fetch(timeout, deadline)
+                self._token = await self._fetch(timeout, deadline, tries)
             except LeanixError as error:
                 error.outcome_unknown = False  # asking for a token has no effect that anybody needs to look for
                 self._failure = error
@@ -89,7 +98,7 @@ class TokenSource:
             return None
         return token
 
-    async def _fetch(self, timeout: float, deadline: Deadline) -> Token:  # noqa: ASYNC109 -- a bound on one exchange
+    async def _fetch(self, timeout: float, deadline: Deadline, tries: int) -> Token:  # noqa: ASYNC109 -- a bound on one exchange
         async def once() -> wire.AccessToken:
             api_token = self._read_api_token()
             credentials = base64.b64encode(f"apitoken:{api_token}".encode()).decode()
@@ -107,7 +116,9 @@ class TokenSource:
             return wire.parse_token(reply.json())
 
         asked_at = self._clock.monotonic()
-        got = await retrying(once, what="access token", clock=self._clock, log=self._log, deadline=deadline)
+        got = await retrying(
+            once, what="access token", clock=self._clock, log=self._log, deadline=deadline, tries=tries
+        )
         redactor.learn(got.value)
         # A token that lives shorter than the margin is used for half its life, not fetched anew for each call.
         lifetime = max(got.expires_in_s - _RENEW_BEFORE_END_S, got.expires_in_s / 2)

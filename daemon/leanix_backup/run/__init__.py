@@ -1,10 +1,11 @@
 """One backup as a readable story: request, wait, fetch, verify, ship (design §2).
 
-`story` tells it; `attempt` is one try at bringing a whole workbook home, `shipping` takes it to the destinations,
-`order` says what a run is given.
+`story` tells it; `identity` knows which workspace this is, `attempt` is one try at bringing a whole workbook home,
+`shipping` takes it to the destinations. `order` says what a run is given, `trail` tells the ledger how far it is.
 """
 
-from leanix_backup.run.order import Order, Progress, Surroundings
-from leanix_backup.run.story import run_backup
+from leanix_backup.run.order import DatesOnly, Order, Progress, Surroundings
+from leanix_backup.run.shipping import ship_to
+from leanix_backup.run.story import fail_early, run_backup
 
-__all__ = ["Order", "Progress", "Surroundings", "run_backup"]
+__all__ = ["DatesOnly", "Order", "Progress", "Surroundings", "fail_early", "run_backup", "ship_to"]

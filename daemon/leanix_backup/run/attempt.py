@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import functools
-import threading
+from dataclasses import replace
 from datetime import datetime
 
-import anyio
-
-from leanix_backup import workbook
-from leanix_backup.errors import ArtifactError, LeanixError, SpoolError
+from leanix_backup import __version__, coverage, manifest
+from leanix_backup.errors import ExportLostError, LeanixError, SpoolError
 from leanix_backup.events import Event
-from leanix_backup.leanix import Started
-from leanix_backup.model import Content, Stage
-from leanix_backup.run.order import Home, Order, Surroundings, Trail, Who
+from leanix_backup.leanix import REQUEST_REFUSED, ExportRow, Started
+from leanix_backup.model import (
+    Content,
+    ExportRef,
+    FileRef,
+    Manifest,
+    Stage,
+    Stretch,
+    ToolRef,
+    Window,
+    WorkspaceRef,
+)
+from leanix_backup.naming import ARTIFACT_SUFFIX
+from leanix_backup.run.keys import key_of
+from leanix_backup.run.order import Order, Surroundings, Who
+from leanix_backup.run.proof import prove
+from leanix_backup.run.trail import Trail
 from leanix_backup.sources.full_export import FullExport, Ready
+from leanix_backup.sources.ownership import Intent
 from leanix_backup.sources.watch import Pace, Watch
 from leanix_backup.spool import Artifact
 
 _FETCH_DEADLINE_S = 600.0  # a finished export lives about ten minutes: trying longer to open its download is no use
 _DOWNLOAD_TRIES = 3
-_WORTHLESS = {"artifact_html", "artifact_json", "artifact_empty"}
 
 
 class Attempt:
@@ -41,23 +53,45 @@ class Attempt:
         self._clock = around.clock
         self._log = around.log
 
-    async def make(self, expected_bytes: int) -> Home:
-        """Request, find, wait, fetch and verify.
+    async def make(self, expected_bytes: int) -> Artifact:
+        """Bring a whole workbook into the spool, from wherever the ledger says that this attempt stands.
 
         Args:
             expected_bytes: What room the spool must have: about what the last one took.
 
+        Returns:
+            The artifact; the trail has its content as a manifest.
+
         Raises:
             BackupError: Of whatever step failed; the spool holds nothing of this attempt.
         """
-        self._trail.enter(Stage.REQUESTED)
-        self._require_room(expected_bytes)
+        artifact = await self._in_spool()
+        if artifact is None:
+            artifact = await self._bring(expected_bytes)
+        if self._trail.entry.manifest is None:
+            content = await prove(artifact, self._order.job, self._around, self._trail)
+            await self._trail.note(stage=Stage.VERIFIED, manifest=self._describe(artifact, content))
+        return artifact
+
+    async def _in_spool(self) -> Artifact | None:
+        """Find what an earlier process brought home; only a download that was whole has left a file."""
+        entry = self._trail.entry
+        if not entry.spending:
+            return None
+        artifact = await self._around.spool.find(entry.run_id)
+        if artifact is not None and artifact.sha256 != (entry.sha256 or artifact.sha256):
+            self._around.spool.drop(artifact)
+            raise ExportLostError("the file in the spool is not what was downloaded", code="spool_damaged")
+        if artifact is not None and entry.sha256 is None:  # it died before it had written that down
+            await self._trail.note(size_bytes=artifact.size_bytes, sha256=artifact.sha256)
+        return artifact
+
+    async def _bring(self, expected_bytes: int) -> Artifact:
         job = self._order.job
-        pace = Pace(job.poll.first.total_seconds(), job.poll.factor, job.poll.ceiling.total_seconds())
         watch = Watch(
             self._around.client,
             job.export,
-            pace=pace,
+            pace=Pace(job.poll.first.total_seconds(), job.poll.factor, job.poll.ceiling.total_seconds()),
             deadline=self._clock.deadline(job.export_timeout.total_seconds()),
             clock=self._clock,
             log=self._log,
@@ -72,40 +106,117 @@ class Attempt:
             log=self._log,
         )
         try:
-            ready, started, requested_at = await self._export(export)
+            ready = await export.wait(await self._own_row(export, expected_bytes))
         finally:
             self._trail.polls += watch.polls
-        self._trail.enter(Stage.FETCHING)
         self._require_room(expected_bytes)
+        await self._trail.note(stage=Stage.FETCHING, spending=True)
         artifact = await self._fetch(export, ready)
-        content = await self._verify(artifact)
-        return Home(
-            artifact=artifact,
-            content=content,
-            ready=ready,
-            job_id=started.job_id if started else None,
-            taken_at=ready.row.created_at or requested_at,
-        )
+        await self._trail.note(size_bytes=artifact.size_bytes, sha256=artifact.sha256)
+        return artifact
 
-    async def _export(self, export: FullExport) -> tuple[Ready, Started | None, datetime]:
-        """Request an export and wait until it is ready; also what LeanIX said to the request, and when."""
-        intent = await export.prepare()
-        window = self._order.window
-        started = await export.request(window.asked if window else None)
-        requested_at = (started and started.server_time) or self._clock.utc_now()
-        if started is not None:
-            self._log.emit(
-                Event.EXPORT_REQUESTED,
-                attempt=self._trail.attempt,
-                job_id=started.job_id,
-                server_time=started.server_time,
-                clock_offset_s=_offset(started.server_time, self._clock.utc_now()),
-                asked_start=window.asked.start if window else None,
-                asked_end=window.asked.end if window else None,
+    async def _own_row(self, export: FullExport, expected_bytes: int) -> ExportRow:
+        """Find our row of the list, asking for an export where none was asked for yet."""
+        entry = self._trail.entry
+        if entry.export_id is not None:
+            self._trail.show(Stage.EXPORTING)
+            return ExportRow(entry.export_id, entry.export.value, "STARTED", entry.export_created_at)
+        resumed = False
+        if entry.posting and entry.seen_ids is not None:
+            resumed = True
+            intent = Intent(entry.export, entry.seen_ids, entry.server_time, entry.user_id)
+            started = Started(entry.job_id, entry.server_time) if entry.job_id else None
+        else:
+            self._require_room(expected_bytes)
+            intent = await export.prepare()
+            await self._trail.note(
+                stage=Stage.REQUESTED,
+                seen_ids=intent.seen_ids,
+                server_time=intent.server_time,
+                user_id=intent.user_id,
+                posting=True,
             )
-        self._trail.enter(Stage.EXPORTING)
-        row = await export.find(intent, started)
-        return await export.wait(row), started, requested_at
+            started = await self._request(export)
+        self._trail.show(Stage.EXPORTING)
+        try:
+            row = await export.find(intent, started)
+        except LeanixError as error:
+            # It may have come and gone while no process was there: a finished export lives about ten minutes.
+            error.retryable = error.retryable or (resumed and error.code == "export_not_found")
+            raise
+        asked_at = (started and started.server_time) or intent.server_time or self._clock.utc_now()
+        await self._trail.note(stage=Stage.EXPORTING, export_id=row.id, export_created_at=row.created_at or asked_at)
+        return row
+
+    async def _request(self, export: FullExport) -> Started | None:
+        """Send the request; a workspace that refuses date-times is asked again with dates, in the same attempt."""
+        window = self._trail.entry.window
+        while True:
+            if window is not None:
+                window = await self._ask(window)
+            try:
+                started = await export.request(window.asked if window else None)
+            except LeanixError as error:  # it surely did not start
+                if window is not None and error.code == REQUEST_REFUSED and not self._around.dates_only.known:
+                    self._around.dates_only.known = True
+                    continue
+                await self._trail.note(posting=False)
+                raise
+            break
+        if started is None:
+            return None
+        await self._trail.note(job_id=started.job_id)
+        if window is not None and self._order.up_to_now and started.server_time is not None:
+            # Nothing that happened after the request, by the earlier of both clocks, can be in it.
+            end = max(window.start, min(window.end, started.server_time.replace(microsecond=0)))
+            await self._trail.note(window=replace(window, end=end))
+        self._log.emit(
+            Event.EXPORT_REQUESTED,
+            attempt=self._trail.entry.attempt,
+            job_id=started.job_id,
+            server_time=started.server_time,
+            clock_offset_s=_offset(started.server_time, self._clock.utc_now()),
+            asked_start=window.asked.start if window else None,
+            asked_end=window.asked.end if window else None,
+        )
+        return started
+
+    async def _ask(self, window: Window) -> Window:
+        """Write down what is about to be sent; with dates, a window up to now ends with the request itself."""
+        stretch = Stretch(window.start, window.end)
+        if not self._around.dates_only.known:
+            asked = replace(window, asked=coverage.ask_times(stretch))
+        else:
+            up_to_now = self._order.up_to_now
+            end = self._clock.utc_now().replace(microsecond=0) if up_to_now else window.end
+            asked = replace(window, end=end, asked=coverage.ask_dates(stretch, up_to_now=up_to_now))
+        await self._trail.note(window=asked)
+        return asked
+
+    def _describe(self, artifact: Artifact, content: Content) -> str:
+        """Write the manifest: every destination gets the same."""
+        job, entry = self._order.job, self._trail.entry
+        if entry.export_id is None or entry.export_created_at is None:
+            raise AssertionError("what was downloaded has a row")
+        described = Manifest(
+            run_id=entry.run_id,
+            job=job.name,
+            workspace=WorkspaceRef(job.workspace, self._who.workspace_id, self._around.workspace.url),
+            export=ExportRef(job.export, entry.export_id, entry.job_id, entry.export_created_at),
+            window=entry.window,
+            file=FileRef(f"{key_of(entry).name}{ARTIFACT_SUFFIX}", artifact.size_bytes, artifact.sha256),
+            content=content,
+            scheduled_at=entry.scheduled_at,
+            started_at=entry.started_at,
+            finished_at=self._clock.utc_now(),
+            attempts=entry.attempt,
+            trigger=entry.trigger,
+            host=self._around.host,
+            technical_user_id=self._who.user_id,
+            config_sha256=self._around.config_sha256,
+            tool=ToolRef("leanix-backup", __version__),
+        )
+        return manifest.encode(described).decode()
 
     def _require_room(self, expected_bytes: int) -> None:
         room = self._around.spool.room()
@@ -127,6 +238,7 @@ class Attempt:
     async def _fetch(self, export: FullExport, ready: Ready) -> Artifact:
         """Download into the spool; a download that broke is begun again while the list still shows the key."""
         since, tries = self._clock.monotonic(), 0
+        deadline = self._clock.deadline(_FETCH_DEADLINE_S)
         while True:
             tries += 1
             received = 0
@@ -138,7 +250,7 @@ class Attempt:
 
             try:
                 async with self._around.client.download(
-                    self._who.workspace_id, ready.key, deadline=self._clock.deadline(_FETCH_DEADLINE_S)
+                    self._who.workspace_id, ready.key, deadline=deadline
                 ) as download:
                     self._log.emit(Event.DOWNLOAD_STARTED, export_id=ready.row.id, size_bytes=download.size_bytes)
                     artifact = await self._around.spool.receive(
@@ -147,9 +259,9 @@ class Attempt:
                         received=functools.partial(count, size=download.size_bytes),
                     )
             except LeanixError as error:
-                if not error.outcome_unknown:
+                if not error.retryable or isinstance(error, ExportLostError):
                     raise
-                listed = tries < _DOWNLOAD_TRIES and await export.key_is_listed(ready)
+                listed = tries < _DOWNLOAD_TRIES and not deadline.passed and await export.key_is_listed(ready)
                 self._log.emit(
                     Event.DOWNLOAD_INTERRUPTED,
                     export_id=ready.row.id,
@@ -168,49 +280,6 @@ class Attempt:
                 duration_s=round(self._clock.monotonic() - since, 3),
             )
             return artifact
-
-    async def _verify(self, artifact: Artifact) -> Content:
-        """Prove the artifact whole; one that is not leaves the spool, and is kept aside where it may be of use."""
-        since, stop = self._clock.monotonic(), threading.Event()
-        work = functools.partial(
-            workbook.verify,
-            artifact.path,
-            self._order.job.export,
-            self._around.limits,
-            progress=lambda done: self._trail.progress(Stage.VERIFIED, done, artifact.size_bytes),
-            cancelled=stop.is_set,
-        )
-        try:
-            # Given up on a cancellation, the thread sees `stop` within a few MiB and ends; the file stays in the spool.
-            content = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
-        except ArtifactError as error:
-            kept = None
-            if error.code in _WORTHLESS:
-                self._around.spool.drop(artifact)
-            else:
-                kept = self._around.spool.keep_rejected(artifact, self._around.rejected, self._order.job.name)
-            self._log.emit(
-                Event.ARTIFACT_REJECTED,
-                error_code=error.code,
-                error=error.message,
-                hint=error.hint,
-                size_bytes=artifact.size_bytes,
-                kept_at=kept,
-            )
-            raise
-        finally:
-            stop.set()
-        self._trail.enter(Stage.VERIFIED)
-        self._log.emit(
-            Event.ARTIFACT_VERIFIED,
-            sheets=len(content.sheets),
-            rows=sum(sheet.rows for sheet in content.sheets),
-            fact_sheets=content.fact_sheet_count,
-            fact_sheets_by_type=content.fact_sheets,
-            empty=content.empty,
-            duration_s=round(self._clock.monotonic() - since, 3),
-        )
-        return content
 
 
 def _offset(server_time: datetime | None, now: datetime) -> float | None:

@@ -1,4 +1,4 @@
-"""What a run is given, and the trail it leaves while it goes on."""
+"""What a run is given."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from leanix_backup import events, workbook
+from leanix_backup import workbook
 from leanix_backup.clock import Clock
 from leanix_backup.config import Job, Workspace
 from leanix_backup.events import Log
 from leanix_backup.leanix import LeanixClient
-from leanix_backup.model import Content, Stage, Trigger, Window
-from leanix_backup.sources.full_export import Ready
-from leanix_backup.spool import Artifact, Spool
+from leanix_backup.ledger import Entry, Ledger
+from leanix_backup.model import RunReport, Stage, Trigger, Window
+from leanix_backup.spool import Spool
 from leanix_backup.stores import Store
 
 Progress = Callable[[Stage, int, int | None], None]
@@ -22,25 +22,44 @@ Progress = Callable[[Stage, int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one run is to do, decided before it begins."""
+    """What one run is to do, decided before it begins.
+
+    `window` is the stretch of an audit log; `up_to_now` says whether it is meant to reach up to the request. `resumed`
+    is what the ledger knows of a run that a process left unfinished; None for a new one.
+    """
 
     run_id: str
     job: Job
     trigger: Trigger
     scheduled_at: datetime
     window: Window | None = None
+    up_to_now: bool = False
+    resumed: Entry | None = None
+
+
+@dataclass(slots=True)
+class DatesOnly:
+    """Whether a workspace takes dates only in requests for its audit log; shared by its runs, as one finds it out."""
+
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a run works with; opened and closed by whoever starts runs."""
+    """What a run works with; opened and closed by whoever starts runs.
+
+    `stopped` is told of a run that is stopped before it ended, with what is known of it.
+    """
 
     workspace: Workspace
     client: LeanixClient
+    ledger: Ledger
     spool: Spool
     stores: tuple[Store, ...]
     limits: workbook.Limits
     rejected: Path
+    dates_only: DatesOnly
+    stopped: Callable[[RunReport], None]
     config_sha256: str
     host: str
     clock: Clock
@@ -54,28 +73,3 @@ class Who:
 
     workspace_id: str
     user_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """What an attempt brought home, whole and verified."""
-
-    artifact: Artifact
-    content: Content
-    ready: Ready
-    job_id: str | None
-    taken_at: datetime
-
-
-@dataclass(slots=True)
-class Trail:
-    """How far a run is: the number of the attempt, looks at the list so far, and the stage."""
-
-    progress: Progress
-    attempt: int = 0
-    polls: int = 0
-
-    def enter(self, stage: Stage) -> None:
-        """Say where the run stands from now on, to the log and to whoever watches."""
-        events.set_stage(stage)
-        self.progress(stage, 0, None)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio
 
+from leanix_backup import pacing
 from leanix_backup.errors import BackupError
 from leanix_backup.events import Event
+from leanix_backup.ledger import Entry, Shipment
 from leanix_backup.model import FailedCopy, Failure, Outcome, StoredCopy
-from leanix_backup.naming import BackupKey
 from leanix_backup.retries import retrying
+from leanix_backup.run.keys import key_of
 from leanix_backup.run.order import Surroundings
 from leanix_backup.spool import Artifact
 from leanix_backup.stores import Store
@@ -34,17 +37,20 @@ class Shipped:
         return Outcome.PARTIAL if self.stored else Outcome.FAILED
 
 
-async def ship(around: Surroundings, key: BackupKey, artifact: Artifact, manifest: bytes) -> Shipped:
-    """Ship to every destination, side by side; one that fails does not stop the others.
+async def ship(around: Surroundings, entry: Entry, artifact: Artifact) -> Shipped:
+    """Ship to every destination that does not have it yet, side by side; one that fails does not stop the others.
 
-    The artifact leaves the spool once every destination has it; until then it stays.
+    The artifact stays in the spool: whoever asked drops it once every destination has it.
     """
-    stored: list[StoredCopy] = []
+    key = key_of(entry)
+    await around.ledger.ship(Shipment(entry.run_id, store.name, key.artifact) for store in around.stores)
+    done = {each.destination for each in await around.ledger.shipments(entry.run_id) if each.stored_at}
+    stored = [StoredCopy(name, key.artifact) for name in done]
     failed: list[FailedCopy] = []
 
     async def to(store: Store) -> None:
         try:
-            await _ship_to(around, store, key, artifact, manifest)
+            await ship_to(around, store, entry, artifact)
         except BackupError as error:
             failed.append(FailedCopy(store.name, Failure(error.code, error.message, error.hint)))
         else:
@@ -52,22 +58,36 @@ async def ship(around: Surroundings, key: BackupKey, artifact: Artifact, manifes
 
     async with anyio.create_task_group() as group:
         for store in around.stores:
-            group.start_soon(to, store)
-    if not failed:
-        around.spool.drop(artifact)
+            if store.name not in done:
+                group.start_soon(to, store)
     return Shipped(
         tuple(sorted(stored, key=lambda copy: copy.destination)),
         tuple(sorted(failed, key=lambda copy: copy.destination)),
     )
 
 
-async def _ship_to(around: Surroundings, store: Store, key: BackupKey, artifact: Artifact, manifest: bytes) -> None:
-    clock, log = around.clock, around.log
-    since = clock.monotonic()
+async def ship_to(around: Surroundings, store: Store, entry: Entry, artifact: Artifact, *, late: bool = False) -> None:
+    """Ship to one destination, and write down how that went.
+
+    Args:
+        around: What the run works with.
+        store: Where to.
+        entry: The run, with its manifest.
+        artifact: The file in the spool.
+        late: Whether the run ended without it.
+
+    Raises:
+        BackupError: It did not take it; when to try again is in the ledger.
+    """
+    clock, log, ledger = around.clock, around.log, around.ledger
+    since, key = clock.monotonic(), key_of(entry)
+    text = (entry.manifest or "").encode()
 
     async def once() -> None:
+        for part in (key.artifact, key.manifest):
+            await store.tidy(part)  # a process that was killed may have left half of it
         await store.put_file(key.artifact, artifact.path, sha256=artifact.sha256, size_bytes=artifact.size_bytes)
-        await store.put_bytes(key.manifest, manifest)
+        await store.put_bytes(key.manifest, text)
 
     try:
         await retrying(
@@ -76,9 +96,15 @@ async def _ship_to(around: Surroundings, store: Store, key: BackupKey, artifact:
             clock=clock,
             log=log,
             deadline=clock.deadline(_DEADLINE_S),
-            tries=_TRIES,
+            tries=1 if late else _TRIES,
         )
     except BackupError as error:
+        shipments = await ledger.shipments(entry.run_id)
+        tries = 1 + next((each.tries for each in shipments if each.destination == store.name), 0)
+        wait = timedelta(seconds=pacing.shipment_wait(tries, spread=clock.uniform(-1, 1)))
+        await ledger.note_shipment(
+            entry.run_id, store.name, tries=tries, next_try_at=clock.utc_now() + wait, error_code=error.code
+        )
         log.emit(
             Event.DESTINATION_FAILED,
             destination=store.name,
@@ -86,12 +112,15 @@ async def _ship_to(around: Surroundings, store: Store, key: BackupKey, artifact:
             error=error.message,
             hint=error.hint,
             kept_at=artifact.path,
+            next_try_s=round(wait.total_seconds()),
         )
         raise
+    await ledger.note_shipment(entry.run_id, store.name, stored_at=clock.utc_now(), error_code=None)
     log.emit(
         Event.BACKUP_STORED,
         destination=store.name,
         key=key.artifact,
         size_bytes=artifact.size_bytes,
         duration_s=round(clock.monotonic() - since, 3),
+        late=late or None,
     )

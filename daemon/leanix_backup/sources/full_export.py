@@ -9,7 +9,7 @@ from leanix_backup.clock import Clock, Deadline
 from leanix_backup.errors import ExportLostError, LeanixError
 from leanix_backup.events import Event, Log
 from leanix_backup.leanix import ExportRow, LeanixClient, Started
-from leanix_backup.model import ExportType, Stretch
+from leanix_backup.model import Asked, ExportType
 from leanix_backup.sources.ownership import Intent, find_ours, is_old, not_found
 from leanix_backup.sources.watch import Watch
 
@@ -82,7 +82,7 @@ class FullExport:
             user_id=self._user_id or identity.user_id,
         )
 
-    async def request(self, asked: Stretch | None) -> Started | None:
+    async def request(self, asked: Asked | None) -> Started | None:
         """Ask for the export; None where nobody knows whether that worked: then only the list can tell.
 
         Raises:

@@ -47,11 +47,8 @@ def find_ours(rows: Iterable[ExportRow], intent: Intent, *, waited_out: bool) ->
         LeanixError: `export_ambiguous` where two rows could be ours.
     """
     candidates = [row for row in rows if _is_new(row, intent)]
-    if intent.user_id is None:
-        named, nameless = [], candidates
-    else:
-        named = [row for row in candidates if intent.user_id in row.user_ids]
-        nameless = [row for row in candidates if not row.user_ids]
+    named = [row for row in candidates if intent.user_id is not None and intent.user_id in row.user_ids]
+    nameless = [row for row in candidates if not row.user_ids]
     if len(named) == 1:
         return named[0]
     if named or (waited_out and len(nameless) > 1):

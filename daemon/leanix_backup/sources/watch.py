@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leanix_backup import pacing
 from leanix_backup.clock import Clock, Deadline
-from leanix_backup.errors import LeanixError
+from leanix_backup.errors import BackupError, LeanixError
 from leanix_backup.events import Event, Log
 from leanix_backup.leanix import ExportList, ExportRow, LeanixClient
 from leanix_backup.model import ExportType
@@ -58,7 +58,7 @@ class Watch:
         self.polls += 1
         try:
             found = await self._client.list_exports(self._export, deadline=self.deadline, stop=stop, tries=1)
-        except LeanixError as error:
+        except BackupError as error:  # LeanIX's, or the secret's file that can't be read just now
             if error.retry_after is not None and error.retry_after > self.deadline.remaining:
                 error.retryable = False  # else the run would wait that long before its next attempt
                 error.hint = (

@@ -9,9 +9,12 @@ What MUST hold, for every store; `tests/contract` runs one suite over all of the
   a ConflictError, and what is there stays. After an error or a cancellation there is nothing under the key, and no
   temporary object that `scan` would show.
 - **scan** yields every object under a prefix once, in no particular order, with its size; it opens none. Objects
-  that are put or deleted meanwhile may or may not be seen. Temporary objects are never seen.
+  that are put or deleted meanwhile may or may not be seen. Temporary objects are never seen. Where a part can't be
+  read, the rest is yielded first and the error comes at the end.
 - **read** yields an object's bytes in order, in constant memory; NotStoredError where there is none.
 - **delete** removes an object; one that is not there is a success, as after a crash nobody knows.
+- **tidy** removes what a put of a key left that was killed on its way; nobody may be putting that key meanwhile. What
+  lies under the key itself stays.
 - Errors are StoreErrors with a code, a hint, and whether another try may help. A cancellation takes effect after one
   block of work (some MiB) at the latest.
 
@@ -27,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+NOT_MADE_YET = "destination_missing"  # the code of an error: the store itself is not there, or not yet
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _KEY = re.compile(rf"{_PART}(/{_PART})*")
 
@@ -65,6 +69,10 @@ class Store(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove an object."""
+        ...
+
+    async def tidy(self, key: str) -> None:
+        """Remove what a killed put of this key left."""
         ...
 
 

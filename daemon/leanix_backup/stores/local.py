@@ -21,7 +21,7 @@ import anyio
 
 from leanix_backup.errors import ConflictError, NotStoredError, StoreError
 from leanix_backup.files import flush, flush_folder, flush_path, make_folders, open_new
-from leanix_backup.stores.base import StoredObject, checked_key, checked_prefix, could_be_in_key
+from leanix_backup.stores.base import NOT_MADE_YET, StoredObject, checked_key, checked_prefix, could_be_in_key
 
 T = TypeVar("T")
 
@@ -87,14 +87,17 @@ class LocalStore:
         start = self._root / checked_prefix(prefix)
         if not await self._in_thread(self._root.is_dir):
             raise StoreError(
-                f"{self._name} is not there: {self._root} is no folder",
-                code="destination_missing",
+                f"{self._root} is no folder",
+                code=NOT_MADE_YET,
                 hint="it is made with the first backup; if there was one, a volume is not mounted",
             )
-        walk = _walk(start, self._root)
+        broken: list[OSError] = []
+        walk = _walk(start, self._root, broken)
         while batch := await self._in_thread(_take, walk):
             for found in batch:
                 yield found
+        if broken:
+            raise _translate(broken[0], self._name) from broken[0]
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """Yield an object's bytes in blocks."""
@@ -110,6 +113,10 @@ class LocalStore:
         """Remove an object and, where that leaves them empty, its folders."""
         path = self._path(key)
         await self._in_thread(_unlink, path, self._root)
+
+    async def tidy(self, key: str) -> None:
+        """Remove what a killed put of this key left beside its place."""
+        await self._in_thread(_clear_partials, self._path(key))
 
     async def _copy(self, source: Path, partial: Path, sha256: str) -> None:
         digest = hashlib.sha256()
@@ -178,6 +185,11 @@ def _partial_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
 
 
+def _clear_partials(target: Path) -> None:
+    for left in target.parent.glob(f".{target.name}.*.partial"):
+        left.unlink(missing_ok=True)
+
+
 def _link(source: Path, target: Path) -> bool:
     """Link a whole file to its final name; False where that can't be done, or something is there."""
     flush_path(source)
@@ -222,19 +234,33 @@ def _open_old(path: Path) -> BinaryIO:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
 
 
-def _walk(start: Path, root: Path) -> Iterator[StoredObject]:
+def _walk(
+    start: Path, root: Path, broken: list[OSError], above: frozenset[int] = frozenset()
+) -> Iterator[StoredObject]:
+    """Go through a folder; what can't be read is noted in `broken`, and the rest still comes.
+
+    What has a name that no key has is not looked into: a volume's own `lost+found` is nobody's backup.
+    """
     try:
+        here = start.stat().st_ino
+        if here in above:  # a link that leads back up
+            return
         entries = list(os.scandir(start))
     except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        broken.append(error)
+        return
     for entry in entries:
-        if not could_be_in_key(entry.name):  # a partial, or not ours: lost+found, say, which only root may open
+        if not could_be_in_key(entry.name):  # a partial, or not ours
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), root)
-        elif entry.is_file():
-            with suppress(FileNotFoundError):
+        try:
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), root, broken, above | {here})
+            elif entry.is_file():
                 yield StoredObject(Path(entry.path).relative_to(root).as_posix(), entry.stat().st_size)
+        except OSError:  # gone meanwhile, or a link that leads nowhere: no object
+            continue
 
 
 def _take(walk: Iterator[StoredObject]) -> list[StoredObject]:
@@ -254,7 +280,8 @@ def _unlink(path: Path, root: Path) -> None:
 
 def _translate(error: OSError, name: str) -> StoreError:
     if isinstance(error, FileNotFoundError):
-        return NotStoredError(f"it is not at {name}", hint="see `leanix-backup list`")
+        where = f": {error.filename}" if error.filename else ""
+        return NotStoredError(f"it is not at {name}{where}", hint="see `leanix-backup list`")
     known = {
         errno.ENOSPC: ("destination_full", "make room there, or keep fewer backups", True),
         errno.EDQUOT: ("destination_full", "the quota is used up: raise it, or keep fewer backups", True),
@@ -265,4 +292,5 @@ def _translate(error: OSError, name: str) -> StoreError:
     }
     code, hint, retryable = known.get(error.errno or 0, ("destination_error", "look at the volume and its log", True))
     reason = error.strerror or type(error).__name__
-    return StoreError(f"{name} failed: {reason}", code=code, hint=hint, retryable=retryable)
+    where = f" ({error.filename})" if error.filename else ""
+    return StoreError(f"{name} failed: {reason}{where}", code=code, hint=hint, retryable=retryable)

@@ -23,7 +23,7 @@ def empty() -> ArtifactError:
     return ArtifactError(
         "the downloaded file is empty",
         code="artifact_empty",
-        hint="LeanIX answered without a body; a fresh export is taken, and if it stays so ask SAP support",
+        hint="LeanIX answered without a body; where a fresh export brings the same, ask SAP support",
         retryable=True,
     )
 
@@ -33,7 +33,7 @@ def html() -> ArtifactError:
     return ArtifactError(
         "the downloaded file is a web page, not a workbook",
         code="artifact_html",
-        hint="usually a maintenance or login page, or a proxy's own answer; look at status.leanix.net and the proxy",
+        hint="usually a maintenance or login page, or a proxy's own answer: look at LeanIX's status page and the proxy",
         retryable=True,
     )
 
@@ -43,7 +43,7 @@ def json() -> ArtifactError:
     return ArtifactError(
         "the downloaded file is JSON, not a workbook",
         code="artifact_json",
-        hint="usually an error message of the API sent with status 200; the rejected file says which",
+        hint="usually an error message of the API sent with status 200; look at the workspace's export page",
         retryable=True,
     )
 
@@ -63,7 +63,7 @@ def truncated(what: str = "the file ends before the directory that closes every 
     return ArtifactError(
         f"the downloaded workbook is cut off: {what}",
         code="artifact_truncated",
-        hint="the connection broke or the server stopped writing; a fresh export is taken",
+        hint="the connection broke or the server stopped writing: look at the network and at proxies",
         retryable=True,
     )
 
@@ -73,7 +73,7 @@ def corrupt(what: str) -> ArtifactError:
     return ArtifactError(
         f"the downloaded workbook is damaged: {what}",
         code="artifact_corrupt",
-        hint="a fresh export is taken; if it is damaged again, suspect a proxy, or this machine's disk or memory",
+        hint="where a fresh export is damaged, too, suspect a proxy, or this machine's disk or memory",
         retryable=True,
     )
 

@@ -14,7 +14,7 @@ from leanix_backup.errors import LeanixError
 from leanix_backup.events import Event
 from leanix_backup.leanix import ExportList, LeanixClient, Transport
 from leanix_backup.leanix.wire import ExportRow
-from leanix_backup.model import ExportType, Stretch
+from leanix_backup.model import Asked, ExportType
 from tests.support.fake_time import FakeTime
 from tests.support.jwt import access_token
 from tests.support.log_lines import captured_log
@@ -233,7 +233,7 @@ class TestStart:
         self, router: respx.MockRouter, client: LeanixClient, time: FakeTime
     ) -> None:
         route = router.post(START).mock(httpx.Response(200, json=QUEUED))
-        asked = Stretch(NEWEST - timedelta(days=1), NEWEST)
+        asked = Asked("2027-03-30T12:00:00Z", "2027-03-31T12:00:00Z")
         await client.start_export(ExportType.AUDIT_LOG, asked=asked, deadline=time.deadline())
         assert dict(route.calls.last.request.url.params) == {
             "exportType": "AUDIT_LOG",

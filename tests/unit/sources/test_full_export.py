@@ -11,7 +11,7 @@ import pytest
 from leanix_backup.errors import ExportLostError, LeanixError
 from leanix_backup.events import Event
 from leanix_backup.leanix import ExportRow, LeanixClient, Started
-from leanix_backup.model import ExportType, Stretch
+from leanix_backup.model import Asked, ExportType
 from leanix_backup.sources.full_export import Ready
 from leanix_backup.sources.ownership import Intent
 from tests.support.fake_time import START, FakeTime
@@ -393,7 +393,7 @@ async def test_an_audit_log_asks_for_its_stretch(client: LeanixClient, world: Wo
     world.rows = [Row("ours", type="AUDIT_LOG", appears=0.5)]
     export, _ = make_export(client, time, export=ExportType.AUDIT_LOG)
     intent = await export.prepare()
-    started = await export.request(Stretch(START - timedelta(days=1), START))
+    started = await export.request(Asked("2027-03-30", None))
     assert (await export.find(intent, started)).type == "AUDIT_LOG"
     assert started is not None
     assert started.job_id == "job:1"

@@ -1,0 +1,10 @@
+"""What happened: the life of every run, written down before each act that can't be taken back (design §2, §7).
+
+One SQLite file in `state_dir`; the one door to SQLAlchemy. `schema` has the tables and the migrations, `entry` what
+is known of a run, `book` reads and writes them. Losing it loses no backup: the destinations say what is held.
+"""
+
+from leanix_backup.ledger.book import FILE_NAME, Ledger, LedgerBrokenError
+from leanix_backup.ledger.entry import Entry, Shipment
+
+__all__ = ["FILE_NAME", "Entry", "Ledger", "LedgerBrokenError", "Shipment"]

@@ -1,0 +1,96 @@
+"""The tables, and how an older file becomes one of this version: each migration is one transaction."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect
+
+metadata = sa.MetaData()
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """An aware instant, kept as ISO-8601 text in UTC of fixed width, so that it sorts as it is."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 -- SQLAlchemy's signature
+        """Write an instant."""
+        return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's signature
+        """Read an instant."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("job", sa.String, nullable=False),
+    sa.Column("workspace", sa.String, nullable=False),
+    sa.Column("export", sa.String, nullable=False),
+    sa.Column("trigger", sa.String, nullable=False),
+    sa.Column("scheduled_at", Instant, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("window_start", Instant),
+    sa.Column("window_end", Instant),
+    sa.Column("asked_start", sa.String),
+    sa.Column("asked_end", sa.String),
+    sa.Column("stage", sa.String, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("workspace_id", sa.String),
+    sa.Column("seen_ids", sa.JSON(none_as_null=True)),
+    sa.Column("server_time", Instant),
+    sa.Column("user_id", sa.String),
+    sa.Column("posting", sa.Boolean, nullable=False),
+    sa.Column("job_id", sa.String),
+    sa.Column("export_id", sa.String),
+    sa.Column("export_created_at", Instant),
+    sa.Column("spending", sa.Boolean, nullable=False),
+    sa.Column("size_bytes", sa.Integer),
+    sa.Column("sha256", sa.String),
+    sa.Column("manifest", sa.Text),
+    sa.Column("outcome", sa.String),
+    sa.Column("error_code", sa.String),
+    sa.Column("finished_at", Instant),
+    sa.Index("runs_of_a_job", "job", "started_at"),
+    sa.Index("runs_of_an_export", "workspace", "export", "outcome"),
+)
+
+shipments = sa.Table(
+    "shipments",
+    metadata,
+    sa.Column("run_id", sa.ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("destination", sa.String, primary_key=True),
+    sa.Column("key", sa.String, nullable=False),
+    sa.Column("stored_at", Instant),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_try_at", Instant),
+    sa.Column("error_code", sa.String),
+)
+
+workspaces = sa.Table(
+    "workspaces",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("id", sa.String, nullable=False),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("job", sa.String, primary_key=True),
+    sa.Column("due_at", Instant, nullable=False),
+)
+
+
+def _first(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+MIGRATIONS = (_first,)
+VERSION = len(MIGRATIONS)
