@@ -101,6 +101,7 @@ class Service:
     async def _run_due(self, name: str, due: datetime) -> None:
         """Run a job that rang, unless it is on its way, or that time was answered already."""
         job = self._jobs[name]
+        reports: list[RunReport] = []
         with self._on_behalf_of(job, due):
             if name in self._crew.running:
                 self._log.emit(Event.RUN_SKIPPED, reason="overlap", scheduled_at=due)
@@ -110,7 +111,8 @@ class Service:
             if answered is not None and due <= answered:  # the clock was set back, or the run was caught up
                 return
             before = self._clock.uniform(0.0, job.jitter.total_seconds())
-            self._report(await self._crew.run(Call(job, Trigger.SCHEDULE, due), before=before))
+            reports = await self._crew.run(Call(job, Trigger.SCHEDULE, due), before=before)
+        self._report(reports)
 
     async def _remember_new_jobs(self) -> None:
         """Write down from when on a job's due times count: what was due before it was there was not missed."""
@@ -121,6 +123,7 @@ class Service:
     async def _take_up(self, name: str) -> None:
         """Go on with what a process left of a job, and catch up what was due while none was there."""
         job, now, ledger = self._jobs[name], self._clock.utc_now(), self._workshop.ledger
+        reports: list[RunReport] = []
         with self._on_behalf_of(job, now):
             answered = await ledger.last_due(name)
             missed = last_due(job.schedule, since=answered, now=now) if answered and job.catch_up else None
@@ -129,7 +132,8 @@ class Service:
             left = await ledger.unfinished(job.workspace, job.export)
             if missed is not None or any(entry.job == name for entry in left):
                 call = Call(job, Trigger.CATCH_UP, missed or now, fresh=missed is not None)
-                self._report(await self._crew.run(call))
+                reports = await self._crew.run(call)
+        self._report(reports)
 
     @contextmanager
     def _on_behalf_of(self, job: Job, due: datetime) -> Iterator[None]:

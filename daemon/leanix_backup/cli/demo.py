@@ -13,7 +13,7 @@ import typer
 
 from leanix_backup.cli.common import human_size, table
 from leanix_backup.cli.simulate import require_simulator
-from leanix_backup.errors import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
+from leanix_backup.errors import EXIT_FAILED, EXIT_INTERRUPTED, InterruptedRunError, UsageError
 from leanix_backup.model import Outcome, RunReport
 
 _ROUNDS = 2
@@ -86,6 +86,8 @@ async def _demo(folder: Path, fact_sheets: int) -> int:
         counts: Counter[str] = Counter()
 
         def reported(report: RunReport) -> None:
+            if report.error is not None and report.error.code == InterruptedRunError.default_code:
+                return  # the demo is over: the next start would go on with it
             made.append(report)
             counts[report.job] += report.outcome is Outcome.SUCCEEDED
             if all(counts[name] >= _ROUNDS for name in config.jobs):
