@@ -152,13 +152,12 @@ class _Run:
         resumed = self._trail.entry.attempt > 0
         if not resumed:
             await self._trail.forget_attempt()
-        spared = int(resumed)
         while True:
             try:
                 return await Attempt(self._order, self._around, self._trail, who).make(expected_bytes)
             except BackupError as error:
                 attempt = self._trail.entry.attempt
-                if not error.retryable or attempt - spared >= self._job.attempts:
+                if not error.retryable or (attempt >= self._job.attempts and not resumed):
                     raise
                 wait = 0.0
                 if not resumed:
@@ -166,7 +165,6 @@ class _Run:
                     wait = max(wait, error.retry_after or 0.0)
                     if wait > self._job.export_timeout.total_seconds():
                         raise
-                resumed = False
                 self._log.emit(
                     Event.RETRY_SCHEDULED,
                     what="a new attempt",
@@ -175,7 +173,8 @@ class _Run:
                     error_code=error.code,
                     error=error.message,
                 )
-            await self._trail.forget_attempt()
+            await self._trail.forget_attempt(counted=not resumed)
+            resumed = False
             await self._clock.sleep(wait)
 
     def _fail(self, error: BackupError) -> None:

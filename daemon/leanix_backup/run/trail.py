@@ -33,11 +33,11 @@ class Trail:
         if "stage" in facts:
             self.show(facts["stage"])
 
-    async def forget_attempt(self) -> None:
-        """Begin the next attempt: nothing is known of it yet."""
+    async def forget_attempt(self, *, counted: bool = True) -> None:
+        """Begin the next attempt: nothing is known of it yet. What a process that died had begun is not counted."""
         await self.note(
             stage=Stage.REQUESTED,
-            attempt=self.entry.attempt + 1,
+            attempt=self.entry.attempt + counted,
             seen_ids=None,
             server_time=None,
             user_id=None,
