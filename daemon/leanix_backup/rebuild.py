@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from leanix_backup import catalog
@@ -69,5 +69,6 @@ def _set_aside(path: Path, clock: Clock) -> Path:
     aside = path.with_name(f"{path.name}.broken-{clock.utc_now():%Y%m%dT%H%M%SZ}")
     path.rename(aside)
     journal = path.with_name(f"{path.name}-journal")
-    journal.unlink(missing_ok=True)  # it belongs to the damaged file, and would be applied to the new one
+    with suppress(FileNotFoundError):  # it belongs to the damaged file, and would be applied to the new one
+        journal.rename(path.with_name(f"{aside.name}-journal"))
     return aside

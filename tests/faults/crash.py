@@ -35,7 +35,12 @@ def points_of(export: ExportType, library: Path) -> list[Point]:
     steps, exchanges = count_steps(export, library)
     points = [Point(export, step=step.number, when=when) for step in steps for when in ("before", "after")]
     points += [Point(export, step=step.number, late=True) for step in steps[::_LATE_EVERY]]
-    aims = [Aim(number, moment) for number in range(1, len(exchanges) + 1) for moment in MOMENTS]
+    aims = [
+        Aim(what, number, moment)
+        for what, times in Counter(exchanges).items()
+        for number in range(1, times + 1)
+        for moment in MOMENTS
+    ]
     points += [Point(export, aim=aim) for aim in aims]
     points += [Point(export, aim=aim, late=True) for aim in aims[::_LATE_EVERY]]
     chance = random.Random(export.value)
@@ -72,7 +77,8 @@ def table(verdicts: list[Verdict]) -> str:
 def explain(verdict: Verdict) -> str:
     """Say what was wrong at a point, and which it was."""
     point = verdict.point
-    where = f"exchange {point.aim.exchange}, {point.aim.moment}" if point.aim else f"{point.when} step {point.step}"
+    aim = point.aim
+    where = f"{aim.what} no. {aim.number}, {aim.moment}" if aim else f"{point.when} step {point.step}"
     more = ", an hour late" if point.late else f", then before step {point.then}" if point.then else ""
     return f"{point.export.value} {where}{more} ({verdict.kind}): " + "\n  ".join(verdict.wrong)
 
@@ -85,6 +91,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--step", type=int, help="only this step")
     parser.add_argument("--late", action="store_true", help="only those with a late start")
     parser.add_argument("--pairs", action="store_true", help="only those of two deaths")
+    parser.add_argument("--http", action="store_true", help="only those in an exchange")
     options = parser.parse_args(arguments)
     if (reason := shim.why_not()) is not None:
         print(f"the matrix can't be run: {reason}", file=sys.stderr)
@@ -100,6 +107,8 @@ def main(arguments: list[str]) -> int:
                 points = [point for point in points if point.late]
             if options.pairs:
                 points = [point for point in points if point.then is not None]
+            if options.http:
+                points = [point for point in points if point.aim is not None]
             for verdict in try_points(points, library):
                 verdicts.append(verdict)
                 if verdict.wrong:

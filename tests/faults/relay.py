@@ -24,13 +24,17 @@ _HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """At which exchange to kill, counted from 1, and when in it.
+    """In which exchange to kill, and when in it.
+
+    `what` is asked for, as `GET /path`, for the time that `number` says, counted from 1: how often the list is looked
+    at is not the same each time, so that a number alone would not always be the same exchange.
 
     `asked`: the server has not seen the request. `answered`: it has, and not a byte of its answer has come. `header`
     and `body`: half of that has come.
     """
 
-    exchange: int
+    what: str
+    number: int
     moment: str
 
 
@@ -58,7 +62,7 @@ class Relay:
     def count(self, what: str) -> int:
         with self._lock:
             self.exchanges.append(what)
-            return len(self.exchanges)
+            return self.exchanges.count(what)
 
     def ask(
         self, method: str, path: str, body: bytes, headers: dict[str, str]
@@ -76,13 +80,13 @@ class Relay:
             self.served[key] = hashlib.sha256(content).hexdigest()
         return reply.status, reply.getheaders(), content
 
-    def kill_if(self, exchange: int, moment: str) -> bool:
+    def kill_if(self, what: str, number: int, moment: str) -> bool:
         """Kill, if this is the exchange and the moment."""
-        if self.killed_during or self.victim is None or self.aim != Aim(exchange, moment):
+        if self.killed_during or self.victim is None or self.aim != Aim(what, number, moment):
             return False
         if moment in ("header", "body"):
             time.sleep(_ARRIVES_S)  # what was sent is to be read, which nothing here can see
-        self.killed_during = self.exchanges[exchange - 1]
+        self.killed_during = what
         os.kill(self.victim, signal.SIGKILL)
         return True
 
@@ -96,27 +100,28 @@ def relaying(server_url: str, aim: Aim | None = None) -> Iterator[Relay]:
         protocol_version = "HTTP/1.1"
 
         def _relay(self) -> None:
-            number = relay.count(f"{self.command} {urlsplit(self.path).path}")
+            what = f"{self.command} {urlsplit(self.path).path}"
+            number = relay.count(what)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with suppress(OSError):  # the one who asked is dead
-                self._exchange(number, body)
+                self._exchange(what, number, body)
                 return
             self.close_connection = True
 
-        def _exchange(self, number: int, body: bytes) -> None:
-            if relay.kill_if(number, "asked"):
+        def _exchange(self, what: str, number: int, body: bytes) -> None:
+            if relay.kill_if(what, number, "asked"):
                 raise ConnectionAbortedError
             status, headers, content = relay.ask(self.command, self.path, body, dict(self.headers))
-            if relay.kill_if(number, "answered"):
+            if relay.kill_if(what, number, "answered"):
                 raise ConnectionAbortedError
             head = f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\n"
             head += "".join(f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _HOP)
             whole = f"{head}\r\n".encode()
             self._send(whole[: len(whole) // 2])
-            if relay.kill_if(number, "header"):
+            if relay.kill_if(what, number, "header"):
                 raise ConnectionAbortedError
             self._send(whole[len(whole) // 2 :] + content[: len(content) // 2])
-            if relay.kill_if(number, "body"):
+            if relay.kill_if(what, number, "body"):
                 raise ConnectionAbortedError
             self._send(content[len(content) // 2 :])
 
