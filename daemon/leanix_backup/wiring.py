@@ -267,7 +267,7 @@ class Workshop:
                 max_members=limits.max_members, max_unpacked=limits.max_unpacked, max_ratio=limits.max_ratio
             ),
             rejected=config.state_dir / "rejected",
-            dates_only=self._dates_only.setdefault(workspace.name, DatesOnly(job.audit_log.date_only)),
+            dates_only=self._dates_only.setdefault(job.name, DatesOnly(job.audit_log.date_only)),
             stopped=ended,
             config_sha256=config.sha256,
             host=socket.gethostname(),

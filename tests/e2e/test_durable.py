@@ -165,3 +165,36 @@ def test_a_month_of_windows_says_what_is_missing_as_json(tmp_path: Path, leanix:
     assert json.loads(json.dumps(workspace)) == workspace
     (stretch,) = workspace["held"]
     assert datetime.fromisoformat(stretch["end"]) - datetime.fromisoformat(stretch["start"]) == timedelta(days=9)
+
+
+def test_dates_may_be_asked_for_from_the_start_whatever_other_jobs_run(
+    tmp_path: Path, leanix: SimulatedLeanixThread
+) -> None:
+    leanix.switches.merge({"audit_dates": "date_only"})
+    settings = '{"overlap": "1h", "initial_lookback": "2d", "max_window": "3d", "date_only": true}'
+    env = installed.environment(tmp_path, leanix.url, exports="SNAPSHOT,AUDIT_LOG", JOBS__AUDIT_LOG__AUDIT_LOG=settings)
+    done = installed.run("backup", "snapshot", "audit_log", env=env)
+    assert done.status == 0, done.err
+    assert leanix.counters["posts"] == 2, "none was refused"
+
+
+def test_a_window_that_is_refused_in_either_form_is_no_reason_for_dates(
+    tmp_path: Path, leanix: SimulatedLeanixThread
+) -> None:
+    leanix.switches.merge({"audit_max_days": 1.0})
+    env = installed.environment(tmp_path, leanix.url, exports="AUDIT_LOG", **WINDOWS)
+    done = installed.run("backup", "audit_log", "--json", env=env)
+    assert done.status == 1
+    assert {run["error"]["code"] for run in done.report["runs"]} == {"request_refused"}
+    assert leanix.counters["posts"] == 2 * len(done.report["runs"]), "each was asked for with times first"
+
+
+def test_status_needs_no_secret_and_names_a_wrong_age(tmp_path: Path, leanix: SimulatedLeanixThread) -> None:
+    env = installed.environment(
+        tmp_path, leanix.url, WORKSPACES__ACME__API_TOKEN="", WORKSPACES__ACME__API_TOKEN_FILE="/not/there"
+    )
+    (tmp_path / "backups").mkdir()
+    assert installed.run("status", env=env).status == 0
+    refused = installed.run("status", "--max-age", "soon", env=env)
+    assert refused.status == 2
+    assert "26h" in refused.err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -139,8 +141,10 @@ def _tell(made: list[RunReport], folder: Path, *, enough: bool, stopped: bool) -
         ("job", "export", "outcome", "fact sheets", "size", "took", "file"), rows, right=("fact sheets", "size", "took")
     )
     typer.echo(f"\nThey lie under {folder / 'backups'}. Look at them:")
-    typer.echo(f"  leanix-backup --config {folder / 'config.yaml'} list")
-    typer.echo(f"  leanix-backup --config {folder / 'config.yaml'} show demo/snapshot@latest")
+    name = "leanix-backup" if shutil.which("leanix-backup") else sys.argv[0]  # from a clone it is not on the path
+    command = f"{name} --config {folder / 'config.yaml'}"
+    typer.echo(f"  {command} list")
+    typer.echo(f"  {command} show demo/snapshot@latest")
     if stopped:
         typer.echo("stopped before it was done", err=True)
         return EXIT_INTERRUPTED

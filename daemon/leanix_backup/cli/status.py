@@ -15,7 +15,7 @@ from leanix_backup.catalog import Backup, Catalog, read_catalog, read_manifest
 from leanix_backup.cli.common import AsJson, ConfigFile, configure_log, load_config, plain, print_json, table
 from leanix_backup.cli.listing import tell_errors
 from leanix_backup.clock import Clock, format_utc
-from leanix_backup.config import Config, Job
+from leanix_backup.config import Config, Job, Purpose
 from leanix_backup.cron import parse_duration
 from leanix_backup.errors import EXIT_FAILED, BackupError, UsageError
 from leanix_backup.freshness import State, judge
@@ -49,9 +49,10 @@ def status(
     config_file: ConfigFile = None,
 ) -> None:
     """Show how every job stands; exit 1 where one is overdue or a changelog has a hole."""
-    config = load_config(context, config_file)
+    age = _age(max_age)
+    config = load_config(context, config_file, Purpose.CHECK)
     configure_log(config)
-    standings, known = anyio.run(_look, config, _age(max_age))
+    standings, known = anyio.run(_look, config, age)
     if as_json:
         print_json({"jobs": plain(standings), "errors": plain(known.errors)})
     else:

@@ -150,7 +150,7 @@ class Attempt:
 
     async def _request(self, export: FullExport) -> Started | None:
         """Send the request; a workspace that refuses date-times is asked again with dates, in the same attempt."""
-        window = self._trail.entry.window
+        window, fell_back = self._trail.entry.window, False
         while True:
             if window is not None:
                 window = await self._ask(window)
@@ -158,8 +158,10 @@ class Attempt:
                 started = await export.request(window.asked if window else None)
             except LeanixError as error:  # it surely did not start
                 if window is not None and error.code == REQUEST_REFUSED and not self._around.dates_only.known:
-                    self._around.dates_only.known = True
+                    self._around.dates_only.known = fell_back = True
                     continue
+                if fell_back:  # it was not the form that LeanIX did not like
+                    self._around.dates_only.known = False
                 await self._trail.note(posting=False)
                 raise
             break

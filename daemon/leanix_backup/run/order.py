@@ -39,7 +39,7 @@ class Order:
 
 @dataclass(slots=True)
 class DatesOnly:
-    """Whether a workspace takes dates only in requests for its audit log; shared by its runs, as one finds it out."""
+    """Whether a job's audit log is asked for with dates only; shared by its runs, as one may find that out."""
 
     known: bool = False
 
