@@ -20,6 +20,7 @@ class Event(StrEnum):
     RUN_SKIPPED = "run_skipped"
     RUN_FINISHED = "run_finished"
     EXPORT_REQUESTED = "export_requested"
+    EXPORT_ADOPTED = "export_adopted"
     EXPORT_POLLED = "export_polled"
     EXPORT_COMPLETED = "export_completed"
     DOWNLOAD_STARTED = "download_started"
@@ -28,6 +29,9 @@ class Event(StrEnum):
     ARTIFACT_VERIFIED = "artifact_verified"
     ARTIFACT_REJECTED = "artifact_rejected"
     BACKUP_STORED = "backup_stored"
+    BACKUP_VERIFIED = "backup_verified"
+    BACKUP_DAMAGED = "backup_damaged"
+    BACKUP_NOT_CHECKED = "backup_not_checked"
     DESTINATION_FAILED = "destination_failed"
     RETRY_SCHEDULED = "retry_scheduled"
     COVERAGE_GAP_FOUND = "coverage_gap_found"
@@ -103,6 +107,12 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "LeanIX accepted the request for an export.",
         ("attempt", "job_id", "server_time", "clock_offset_s", "asked_start", "asked_end"),
     ),
+    Event.EXPORT_ADOPTED: EventSpec(
+        "info",
+        "An export that was asked for earlier, and could still be used, was taken up instead of starting another. "
+        "`of_run` asked for it.",
+        ("export_id", "status", "created_at", "of_run"),
+    ),
     Event.EXPORT_POLLED: EventSpec(
         "debug", "The list of exports was read.", ("polls", "status", "next_wait_s", "export_id", "error_code")
     ),
@@ -134,6 +144,23 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.BACKUP_STORED: EventSpec(
         "info", "File and manifest lie at a destination.", ("destination", "key", "size_bytes", "duration_s", "late")
+    ),
+    Event.BACKUP_VERIFIED: EventSpec(
+        "info",
+        "A stored backup was read back, and is what was stored.",
+        ("destination", "key", "size_bytes", "sha256", "duration_s"),
+    ),
+    Event.BACKUP_DAMAGED: EventSpec(
+        "error",
+        "A stored backup is not what was stored there.",
+        ("destination", "key", "error_code", "error", "hint"),
+        "Look at `hint`; check the other destinations' copies with `leanix-backup verify`, and take a new backup.",
+    ),
+    Event.BACKUP_NOT_CHECKED: EventSpec(
+        "warning",
+        "A stored backup could not be read back, so nothing is known of it.",
+        ("destination", "key", "error_code", "error", "hint"),
+        "Look at `hint`: the destination did not answer, or this machine had no room.",
     ),
     Event.DESTINATION_FAILED: EventSpec(
         "error",

@@ -13,7 +13,7 @@ from leanix_backup.errors import ExportLostError, LeanixError
 from leanix_backup.events import Log, redactor
 from leanix_backup.leanix import wire
 from leanix_backup.leanix.download import Download, Opened, open_download
-from leanix_backup.leanix.faults import TOKEN_REJECTED, Reply, status_error
+from leanix_backup.leanix.faults import EXPORT_REFUSED, TOKEN_REJECTED, Reply, status_error
 from leanix_backup.leanix.tokens import Token, TokenSource
 from leanix_backup.leanix.transport import Transport
 from leanix_backup.model import Asked, ExportType
@@ -96,7 +96,8 @@ class LeanixClient:
                 reply = await self._call("POST", f"{_EXPORTS_PATH}/fullExport", params, deadline, "starting the export")
                 return Started(wire.parse_job_id(reply.json()), reply.server_time)
             except LeanixError as error:
-                error.retryable = error.retryable and not error.outcome_unknown
+                if error.outcome_unknown or error.code == EXPORT_REFUSED:  # the list has to be looked at first
+                    error.retryable = False
                 raise
 
         return await self._retrying(once, "start of the export", deadline)

@@ -9,9 +9,10 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from leanix_backup.config.hosts import is_loopback
 from leanix_backup.errors import ExportLostError, LeanixError
 from leanix_backup.leanix.faults import status_error
-from leanix_backup.leanix.transport import Transport, is_loopback, read_reply
+from leanix_backup.leanix.transport import Transport, read_reply
 
 _MOST_REDIRECTS = 5
 _OK = 200

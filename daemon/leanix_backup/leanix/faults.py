@@ -14,6 +14,8 @@ from leanix_backup.errors import LeanixError
 from leanix_backup.leanix import wire
 
 REQUEST_REFUSED = "request_refused"
+EXPORT_REFUSED = "export_refused"
+RATE_LIMITED = "rate_limited"
 TOKEN_REJECTED = "token_rejected"  # noqa: S105 -- an error's code
 _SERVER_ERRORS = 500
 _GATEWAY_UNKNOWN = {500, 502, 504}
@@ -126,8 +128,8 @@ def _explain(status: int) -> tuple[str, str, bool]:
         ),
         403: ("forbidden", "the technical user needs admin permissions in this workspace", False),
         404: ("not_found", "is `url` the workspace's own, like https://acme.leanix.net?", False),
-        409: ("export_refused", "another export of this type may still be running", True),
-        429: ("rate_limited", "LeanIX limits requests per user; give each tool a technical user of its own", True),
+        409: (EXPORT_REFUSED, "another export of this type may still be running", True),
+        429: (RATE_LIMITED, "LeanIX limits requests per user; give each tool a technical user of its own", True),
         503: ("unavailable", "LeanIX is temporarily not available", True),
     }
     if status in known:

@@ -7,7 +7,6 @@ API follow no redirects; a download's redirects are `download`'s business.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +22,7 @@ import httpx
 import truststore
 
 from leanix_backup import __version__
+from leanix_backup.config.hosts import is_excepted, is_loopback
 from leanix_backup.errors import BackupError, LeanixError
 from leanix_backup.leanix import wire
 from leanix_backup.leanix.faults import Reply, translate, unwritable
@@ -149,31 +149,6 @@ class Transport:
     def _client(self, url: str) -> httpx.AsyncClient:
         host = _host(url)
         return self._direct if is_loopback(host) or is_excepted(host, self._no_proxy) else self._routed
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine."""
-    host = host.lower().removesuffix(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_excepted(host: str, no_proxy: tuple[str, ...]) -> bool:
-    """Say whether a host is one that is reached directly: by its name, a domain above it, or a network."""
-    for entry in no_proxy:
-        name = entry.strip().lstrip(".").lower()
-        if name == "*" or host.lower() == name or host.lower().endswith(f".{name}"):
-            return True
-        try:
-            if ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
 
 
 @functools.cache

@@ -27,7 +27,8 @@ FILE_NAME = "ledger.sqlite"
 _BUSY_TIMEOUT_S = 20.0
 _LEARNED = 0x4C584C47  # an application id: what lay at the destinations was written into a new ledger
 _KEPT_PER_JOB = 1000
-_LIST_OF_IDS = "seen_ids"
+_LISTS_OF_IDS = ("seen_ids", "left_ids")
+_MOST_LEFT = 50
 
 
 class LedgerBrokenError(BackupError):
@@ -97,6 +98,22 @@ class Ledger:
             .order_by(runs.c.started_at)
         )
         return tuple(_entry(row) for row in await self._read(query))
+
+    async def left_exports(self, workspace: str, export: ExportType) -> dict[str, Entry]:
+        """Read which exports runs started and left before they spent the key, by LeanIX's id; recent ones only."""
+        query = (
+            runs.select()
+            .where(runs.c.workspace == workspace, runs.c.export == export.value)
+            .order_by(runs.c.started_at.desc())
+            .limit(_MOST_LEFT)
+        )
+        left: dict[str, Entry] = {}
+        for entry in map(_entry, await self._read(query)):
+            ids = entry.left_ids or frozenset()
+            if entry.export_id is not None and not entry.spending and entry.outcome is not None:
+                ids |= {entry.export_id}
+            left |= {each: entry for each in ids if each not in left}
+        return left
 
     async def history(self, job: str, *, most: int = 100) -> tuple[Entry, ...]:
         """Read the runs of a job, the newest first."""
@@ -199,7 +216,8 @@ class Ledger:
         for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
             with self._engine.begin() as connection:
                 if connection.exec_driver_sql("PRAGMA user_version").scalar_one() < number:  # else another process did
-                    migration(connection)
+                    for statement in migration:
+                        connection.exec_driver_sql(statement)
                     connection.exec_driver_sql(f"PRAGMA user_version = {number}")
         with self._engine.begin() as connection:
             if connection.exec_driver_sql("PRAGMA quick_check").scalar_one() != "ok":
@@ -273,8 +291,9 @@ def _values(facts: dict[str, Any]) -> dict[str, Any]:
             "asked_start": window and window.asked.start,
             "asked_end": window and window.asked.end,
         }
-    if values.get(_LIST_OF_IDS) is not None:
-        values[_LIST_OF_IDS] = sorted(values[_LIST_OF_IDS])
+    for name in _LISTS_OF_IDS:
+        if values.get(name) is not None:
+            values[name] = sorted(values[name])
     return {name: getattr(value, "value", value) for name, value in values.items()}
 
 
@@ -282,7 +301,7 @@ def _entry(row: dict[str, Any]) -> Entry:
     values = dict(row)
     start, end = values.pop("window_start"), values.pop("window_end")
     asked_start, asked_end = values.pop("asked_start"), values.pop("asked_end")
-    seen, outcome = values.pop(_LIST_OF_IDS), values.pop("outcome")
+    outcome = values.pop("outcome")
     return Entry(
         **values
         | {
@@ -291,8 +310,8 @@ def _entry(row: dict[str, Any]) -> Entry:
             "stage": Stage(values["stage"]),
             "outcome": Outcome(outcome) if outcome else None,
             "window": Window(start, end, Asked(asked_start, asked_end)) if start else None,
-            _LIST_OF_IDS: None if seen is None else frozenset(seen),
         }
+        | {name: None if values[name] is None else frozenset(values[name]) for name in _LISTS_OF_IDS}
     )
 
 

@@ -12,9 +12,11 @@ from leanix_backup.model import ExportType, Outcome, Stage, Trigger, Window
 class Entry:
     """A run as far as it got.
 
-    What is None was not reached yet in this attempt: a fresh attempt forgets everything from `seen_ids` on.
+    What is None was not reached yet in this attempt: a fresh attempt forgets what belongs to one.
 
     Attributes:
+        posts: How many requests may each have started an export since the list was `seen_ids`.
+        left_ids: Exports that earlier attempts of this run started, and left as they were.
         posting: Whether the request for the export was about to be sent: from then on it may have been.
         seen_ids: The list before the request; with `server_time` and `user_id` it tells what is ours.
         spending: Whether the key was about to be spent.
@@ -46,6 +48,8 @@ class Entry:
     outcome: Outcome | None = None
     error_code: str | None = None
     finished_at: datetime | None = None
+    posts: int = 0
+    left_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

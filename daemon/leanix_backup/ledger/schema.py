@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Dialect
 
 metadata = sa.MetaData()
 
@@ -57,6 +57,8 @@ runs = sa.Table(
     sa.Column("outcome", sa.String),
     sa.Column("error_code", sa.String),
     sa.Column("finished_at", Instant),
+    sa.Column("posts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("left_ids", sa.JSON(none_as_null=True)),
     sa.Index("runs_of_a_job", "job", "started_at"),
     sa.Index("runs_of_an_export", "workspace", "export", "outcome"),
 )
@@ -88,9 +90,37 @@ schedules = sa.Table(
 )
 
 
-def _first(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
-MIGRATIONS = (_first,)
+# What each migration did when it was written, as it was sent: a file of any age must become what `metadata` says.
+_FIRST = (
+    """
+    CREATE TABLE runs (
+        run_id VARCHAR NOT NULL, job VARCHAR NOT NULL, workspace VARCHAR NOT NULL, export VARCHAR NOT NULL,
+        "trigger" VARCHAR NOT NULL, scheduled_at VARCHAR NOT NULL, started_at VARCHAR NOT NULL,
+        window_start VARCHAR, window_end VARCHAR, asked_start VARCHAR, asked_end VARCHAR,
+        stage VARCHAR NOT NULL, attempt INTEGER NOT NULL, workspace_id VARCHAR, seen_ids JSON, server_time VARCHAR,
+        user_id VARCHAR, posting BOOLEAN NOT NULL, job_id VARCHAR, export_id VARCHAR, export_created_at VARCHAR,
+        spending BOOLEAN NOT NULL, size_bytes INTEGER, sha256 VARCHAR, manifest TEXT,
+        outcome VARCHAR, error_code VARCHAR, finished_at VARCHAR,
+        PRIMARY KEY (run_id)
+    )
+    """,
+    "CREATE INDEX runs_of_an_export ON runs (workspace, export, outcome)",
+    "CREATE INDEX runs_of_a_job ON runs (job, started_at)",
+    "CREATE TABLE schedules (job VARCHAR NOT NULL, due_at VARCHAR NOT NULL, PRIMARY KEY (job))",
+    "CREATE TABLE workspaces (name VARCHAR NOT NULL, id VARCHAR NOT NULL, PRIMARY KEY (name))",
+    """
+    CREATE TABLE shipments (
+        run_id VARCHAR NOT NULL, destination VARCHAR NOT NULL, "key" VARCHAR NOT NULL, stored_at VARCHAR,
+        tries INTEGER NOT NULL, next_try_at VARCHAR, error_code VARCHAR,
+        PRIMARY KEY (run_id, destination),
+        FOREIGN KEY(run_id) REFERENCES runs (run_id) ON DELETE CASCADE
+    )
+    """,
+)
+_POSTS_AND_LEFT_EXPORTS = (
+    "ALTER TABLE runs ADD COLUMN posts INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN left_ids JSON",
+    "UPDATE runs SET posts = 1 WHERE posting",
+)
+MIGRATIONS = (_FIRST, _POSTS_AND_LEFT_EXPORTS)
 VERSION = len(MIGRATIONS)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
-from datetime import datetime
 
-from leanix_backup import __version__, coverage, manifest
+from leanix_backup import __version__, manifest
 from leanix_backup.errors import ExportLostError, LeanixError, SpoolError
 from leanix_backup.events import Event
-from leanix_backup.leanix import REQUEST_REFUSED, ExportRow, Started
 from leanix_backup.model import (
     Content,
     ExportRef,
     FileRef,
     Manifest,
     Stage,
-    Stretch,
     ToolRef,
-    Window,
     WorkspaceRef,
 )
 from leanix_backup.naming import ARTIFACT_SUFFIX
+from leanix_backup.run.asking import Asking
 from leanix_backup.run.keys import key_of
 from leanix_backup.run.order import Order, Surroundings, Who
 from leanix_backup.run.proof import prove
 from leanix_backup.run.trail import Trail
 from leanix_backup.sources.full_export import FullExport, Ready
-from leanix_backup.sources.ownership import Intent
 from leanix_backup.sources.watch import Pace, Watch
 from leanix_backup.spool import Artifact
 
@@ -106,7 +101,10 @@ class Attempt:
             log=self._log,
         )
         try:
-            ready = await export.wait(await self._own_row(export, expected_bytes))
+            asking = Asking(
+                export, self._order, self._around, self._trail, room=lambda: self._require_room(expected_bytes)
+            )
+            ready = await export.wait(await asking.own_row())
         finally:
             self._trail.polls += watch.polls
         self._require_room(expected_bytes)
@@ -114,86 +112,6 @@ class Attempt:
         artifact = await self._fetch(export, ready)
         await self._trail.note(size_bytes=artifact.size_bytes, sha256=artifact.sha256)
         return artifact
-
-    async def _own_row(self, export: FullExport, expected_bytes: int) -> ExportRow:
-        """Find our row of the list, asking for an export where none was asked for yet."""
-        entry = self._trail.entry
-        if entry.export_id is not None:
-            self._trail.show(Stage.EXPORTING)
-            return ExportRow(entry.export_id, entry.export.value, "STARTED", entry.export_created_at)
-        resumed = False
-        if entry.posting and entry.seen_ids is not None:
-            resumed = True
-            intent = Intent(entry.export, entry.seen_ids, entry.server_time, entry.user_id)
-            started = Started(entry.job_id, entry.server_time) if entry.job_id else None
-        else:
-            self._require_room(expected_bytes)
-            intent = await export.prepare()
-            await self._trail.note(
-                stage=Stage.REQUESTED,
-                seen_ids=intent.seen_ids,
-                server_time=intent.server_time,
-                user_id=intent.user_id,
-                posting=True,
-            )
-            started = await self._request(export)
-        self._trail.show(Stage.EXPORTING)
-        try:
-            row = await export.find(intent, started)
-        except LeanixError as error:
-            # It may have come and gone while no process was there: a finished export lives about ten minutes.
-            error.retryable = error.retryable or (resumed and error.code == "export_not_found")
-            raise
-        asked_at = (started and started.server_time) or intent.server_time or self._clock.utc_now()
-        await self._trail.note(stage=Stage.EXPORTING, export_id=row.id, export_created_at=row.created_at or asked_at)
-        return row
-
-    async def _request(self, export: FullExport) -> Started | None:
-        """Send the request; a workspace that refuses date-times is asked again with dates, in the same attempt."""
-        window, fell_back = self._trail.entry.window, False
-        while True:
-            if window is not None:
-                window = await self._ask(window)
-            try:
-                started = await export.request(window.asked if window else None)
-            except LeanixError as error:  # it surely did not start
-                if window is not None and error.code == REQUEST_REFUSED and not self._around.dates_only.known:
-                    self._around.dates_only.known = fell_back = True
-                    continue
-                if fell_back:  # it was not the form that LeanIX did not like
-                    self._around.dates_only.known = False
-                await self._trail.note(posting=False)
-                raise
-            break
-        if started is None:
-            return None
-        await self._trail.note(job_id=started.job_id)
-        if window is not None and self._order.up_to_now and started.server_time is not None:
-            # Nothing that happened after the request, by the earlier of both clocks, can be in it.
-            end = max(window.start, min(window.end, started.server_time.replace(microsecond=0)))
-            await self._trail.note(window=replace(window, end=end))
-        self._log.emit(
-            Event.EXPORT_REQUESTED,
-            attempt=self._trail.entry.attempt,
-            job_id=started.job_id,
-            server_time=started.server_time,
-            clock_offset_s=_offset(started.server_time, self._clock.utc_now()),
-            asked_start=window.asked.start if window else None,
-            asked_end=window.asked.end if window else None,
-        )
-        return started
-
-    async def _ask(self, window: Window) -> Window:
-        """Write down what is about to be sent; with dates, a window up to now ends with the request itself."""
-        stretch = Stretch(window.start, window.end)
-        if not self._around.dates_only.known:
-            asked = replace(window, asked=coverage.ask_times(stretch))
-        else:
-            up_to_now = self._order.up_to_now
-            end = self._clock.utc_now().replace(microsecond=0) if up_to_now else window.end
-            asked = replace(window, end=end, asked=coverage.ask_dates(stretch, up_to_now=up_to_now))
-        await self._trail.note(window=asked)
-        return asked
 
     def _describe(self, artifact: Artifact, content: Content) -> str:
         """Write the manifest: every destination gets the same."""
@@ -282,7 +200,3 @@ class Attempt:
                 duration_s=round(self._clock.monotonic() - since, 3),
             )
             return artifact
-
-
-def _offset(server_time: datetime | None, now: datetime) -> float | None:
-    return None if server_time is None else round((server_time - now).total_seconds(), 1)

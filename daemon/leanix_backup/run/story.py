@@ -156,7 +156,7 @@ class _Run:
             try:
                 return await Attempt(self._order, self._around, self._trail, who).make(expected_bytes)
             except BackupError as error:
-                attempt = self._trail.entry.attempt
+                attempt, failure = self._trail.entry.attempt, error
                 if not error.retryable or (attempt >= self._job.attempts and not resumed):
                     raise
                 wait = 0.0
@@ -173,7 +173,7 @@ class _Run:
                     error_code=error.code,
                     error=error.message,
                 )
-            await self._trail.forget_attempt(counted=not resumed)
+            await self._trail.forget_attempt(failure, counted=not resumed)
             resumed = False
             await self._clock.sleep(wait)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from leanix_backup.clock import Clock, Deadline
 from leanix_backup.errors import ExportLostError, LeanixError
 from leanix_backup.events import Event, Log
 from leanix_backup.leanix import ExportRow, LeanixClient, Started
 from leanix_backup.model import Asked, ExportType
-from leanix_backup.sources.ownership import Intent, find_ours, is_old, not_found
+from leanix_backup.sources.ownership import Intent, find_ours, is_old, not_found, under_way
 from leanix_backup.sources.watch import Watch
 
 _COMPLETED = "COMPLETED"
@@ -25,6 +26,7 @@ _LOST = {
     ),
 }
 _GONE_AFTER_LOOKS = 3
+_ASK_AGAIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,68 @@ class FullExport:
                 error=error.message,
             )
             return None
+
+    async def look_back(self, intent: Intent | None, left: Container[str], *, patience: timedelta) -> ExportRow | None:
+        """Look whether there is an export that was asked for earlier and can be used, before another is started.
+
+        Args:
+            intent: What was known before earlier requests that may have worked; None where there were none.
+            left: The ids of exports that we started and left.
+            patience: How old one of those may be that is still under way.
+
+        Raises:
+            LeanixError: `export_ambiguous`.
+        """
+        listed = await self._client.list_exports(self._export, deadline=self._deadline)
+        going = under_way(listed.rows, self._export, server_time=listed.server_time, patience=patience)
+        for row in listed.rows:
+            ready = row.status == _COMPLETED and row.download_key is not None
+            if row.id in left and (ready or row in going):
+                return row
+        return find_ours(listed.rows, intent, waited_out=True) if intent is not None else None
+
+    async def wait_for_room(self, refusal: LeanixError, left: Container[str], *, await_row: bool) -> ExportRow | None:
+        """Wait until LeanIX may start an export that it refused while another one is under way.
+
+        Args:
+            refusal: How LeanIX refused.
+            left: The ids of exports that we started and left.
+            await_row: Whether the refusal itself says that there is another one, whose row may be late.
+
+        Returns:
+            An export that is under way and ours; None once another request may be sent.
+
+        Raises:
+            LeanixError: The refusal: nothing is under way that explains it, or it did not end in time.
+        """
+        until = self._clock.deadline(min(self._row_wait_s if await_row else 0.0, self._deadline.remaining))
+        again = self._clock.deadline(min(_ASK_AGAIN_S, self._deadline.remaining))
+        seen = False
+        while True:
+            listed = await self._watch.look(stop=lambda _row: False)
+            if listed is not None:
+                running = under_way(listed.rows, self._export, server_time=listed.server_time)
+                if (ours := next((row for row in running if row.id in left), None)) is not None:
+                    return ours
+                if not running and seen:
+                    return None
+                if not running and until.passed:
+                    refusal.retryable = refusal.retryable or await_row
+                    raise refusal
+                if running and not seen:
+                    seen = True
+                    self._log.emit(
+                        Event.RETRY_SCHEDULED,
+                        what="start the export once the one that is under way has ended",
+                        error_code=refusal.code,
+                        error=refusal.message,
+                    )
+            if self._deadline.passed:
+                refusal.retryable = False  # it would take as long again
+                raise refusal
+            if seen and again.passed:  # what is listed may not be what LeanIX refuses for
+                return None
+            await self._watch.pause()
 
     async def find(self, intent: Intent, started: Started | None) -> ExportRow:
         """Find our row; it may take a while to appear.

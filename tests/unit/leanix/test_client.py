@@ -247,7 +247,6 @@ class TestStart:
             httpx.Response(429),
             httpx.Response(429, headers={"Retry-After": "17"}),
             httpx.Response(503, html="<html>maintenance</html>"),
-            httpx.Response(409),
             httpx.ConnectError("x"),
             httpx.ConnectTimeout("x"),
             httpx.PoolTimeout("x"),
@@ -262,6 +261,19 @@ class TestStart:
         route.side_effect = [fault, httpx.Response(200, json=QUEUED)]
         assert await self.start(client, time) == "job:1:abc"
         assert route.call_count == 2
+
+    async def test_a_conflict_is_not_sent_again_before_the_list_was_looked_at(
+        self, router: respx.MockRouter, client: LeanixClient, time: FakeTime
+    ) -> None:
+        route = router.post(START).respond(409)
+        with pytest.raises(LeanixError) as caught:
+            await self.start(client, time)
+        assert (caught.value.code, caught.value.retryable, caught.value.outcome_unknown) == (
+            "export_refused",
+            False,
+            False,
+        )
+        assert route.call_count == 1
 
     @pytest.mark.parametrize(
         "fault",

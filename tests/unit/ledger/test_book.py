@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from leanix_backup.errors import BackupError
 from leanix_backup.ledger import Entry, Ledger, LedgerBrokenError, Shipment
-from leanix_backup.ledger.schema import VERSION
+from leanix_backup.ledger.schema import MIGRATIONS, VERSION, metadata
 from leanix_backup.model import Asked, ExportType, Outcome, Stage, Trigger, Window
 from tests.support.small_volume import on_small_volume
 
@@ -59,6 +60,8 @@ FULL = replace(
     outcome=Outcome.PARTIAL,
     error_code="destination_full",
     finished_at=WHEN + timedelta(minutes=1),
+    posts=2,
+    left_ids=frozenset({"export-0"}),
 )
 
 
@@ -71,6 +74,23 @@ def path(tmp_path: Path) -> Path:
 async def ledger(path: Path) -> AsyncIterator[Ledger]:
     async with Ledger(path) as opened:
         yield opened
+
+
+def _tables(engine: sa.Engine) -> dict[str, Any]:
+    """Say what a database consists of, whatever the order in which it came about."""
+    seen = sa.inspect(engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], str(column["default"]).strip("'"))
+                for column in seen.get_columns(table)
+            },
+            "key": seen.get_pk_constraint(table)["constrained_columns"],
+            "foreign": [(key["referred_table"], key["options"]) for key in seen.get_foreign_keys(table)],
+            "indexes": sorted((str(each["name"]), tuple(each["column_names"])) for each in seen.get_indexes(table)),
+        }
+        for table in seen.get_table_names()
+    }
 
 
 def number(count: int, **facts: Any) -> Entry:
@@ -191,6 +211,27 @@ class TestSchedules:
         assert await ledger.pinned("acme") == "ws-1"
 
 
+class TestLeft:
+    async def test_an_export_that_a_run_left_is_remembered_until_its_key_was_spent(self, ledger: Ledger) -> None:
+        ended = {"outcome": Outcome.FAILED, "attempt": 1}
+        await ledger.begin(number(1, export_id="left", **ended), answers=False)
+        await ledger.begin(number(2, export_id="spent", spending=True, **ended), answers=False)
+        await ledger.begin(number(3, export_id="under way"), answers=False)
+        await ledger.begin(number(4, export_id="spent too", spending=True, left_ids=frozenset({"e"})), answers=False)
+        await ledger.begin(number(5, export=ExportType.ARCHIVE, export_id="another kind", **ended), answers=False)
+        left = await ledger.left_exports("acme", ExportType.SNAPSHOT)
+        assert {export_id: entry.run_id for export_id, entry in left.items()} == {
+            "left": number(1).run_id,
+            "e": number(4).run_id,
+        }
+
+    async def test_only_recent_ones(self, ledger: Ledger) -> None:
+        for count in range(60):
+            await ledger.begin(number(count, export_id=f"e{count}", outcome=Outcome.FAILED), answers=False)
+        left = await ledger.left_exports("acme", ExportType.SNAPSHOT)
+        assert set(left) == {f"e{count}" for count in range(10, 60)}
+
+
 class TestFile:
     async def test_it_is_made_for_us_alone_with_a_rollback_journal(self, path: Path, ledger: Ledger) -> None:
         await ledger.begin(BARE, answers=True)
@@ -211,6 +252,35 @@ class TestFile:
         async with Ledger(path) as again:
             assert await again.entry(BARE.run_id) == BARE
             assert not await again.is_new()
+
+    async def test_the_migrations_end_in_the_tables_that_the_code_uses(self, path: Path) -> None:
+        async with Ledger(path):
+            pass
+        wanted = sa.create_engine("sqlite://")
+        metadata.create_all(wanted)
+        found = sa.create_engine(f"sqlite:///{path}")
+        try:
+            assert _tables(found) == _tables(wanted)
+        finally:
+            found.dispose()
+            wanted.dispose()
+
+    async def test_a_file_of_the_first_version_becomes_one_of_this(self, path: Path) -> None:
+        path.parent.mkdir()
+        with closing_connection(path) as connection:
+            for statement in MIGRATIONS[0]:
+                connection.execute(statement)
+            connection.execute(
+                'INSERT INTO runs (run_id, job, workspace, export, "trigger", scheduled_at, started_at, stage, attempt,'
+                " posting, spending, seen_ids) VALUES (?, 'nightly', 'acme', 'SNAPSHOT', 'schedule', ?, ?, 'requested',"
+                " 1, 1, 0, '[\"e1\"]')",
+                (BARE.run_id, "2027-03-31T02:30:04.378194Z", "2027-03-31T02:30:05.378194Z"),
+            )
+            connection.execute("PRAGMA user_version = 1")
+        async with Ledger(path) as ledger:
+            (entry,) = await ledger.unfinished("acme", ExportType.SNAPSHOT)
+        expected = replace(BARE, attempt=1, posting=True, seen_ids=frozenset({"e1"}), posts=1)
+        assert entry == expected, "a request was on its way: it may have started one export"
 
     async def test_one_of_a_newer_version_is_refused_and_left_alone(self, path: Path) -> None:
         async with Ledger(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from leanix_backup.errors import LeanixError
 from leanix_backup.leanix import ExportRow
 from leanix_backup.model import ExportType
-from leanix_backup.sources.ownership import CLOCK_GRACE, Intent, find_ours, is_old, not_found
+from leanix_backup.sources.ownership import CLOCK_GRACE, Intent, find_ours, is_old, not_found, under_way
 
 ASKED = datetime(2027, 3, 31, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -93,6 +94,42 @@ class TestNameless:
         assert "user_id" in not_found([row("e2", "them")], nobody).hint
         only = row("e3")
         assert find_ours([row("e2", "them"), only], nobody, waited_out=True) is only
+
+
+class TestSeveralRequests:
+    """A request that nobody answered may have worked, and so may the next one."""
+
+    def test_of_as_many_rows_as_requests_the_newest_is_taken(self) -> None:
+        rows = [row("e2", "us", after=1), row("e3", "us", after=200)]
+        twice = replace(intent(), posts=2)
+        assert find_ours(rows, twice, waited_out=False) is rows[1]
+        assert find_ours(rows[:1], twice, waited_out=False) is rows[0]
+        assert find_ours([], twice, waited_out=True) is None
+        bare = [row("e2", after=1), row("e3", after=None)]
+        assert find_ours(bare, twice, waited_out=False) is None
+        assert find_ours(bare, twice, waited_out=True) is bare[0]
+
+    def test_one_more_than_that_is_a_doubt(self) -> None:
+        rows = [row("e2", "us"), row("e3", "us"), row("e4", "us")]
+        with pytest.raises(LeanixError) as caught:
+            find_ours(rows, replace(intent(), posts=2), waited_out=True)
+        assert caught.value.code == "export_ambiguous"
+
+
+class TestUnderWay:
+    @pytest.mark.parametrize("status", ["COMPLETED", "ERROR", "CANCELED", "DELETED", "DOWNLOADED"])
+    def test_what_has_ended_is_not(self, status: str) -> None:
+        assert under_way([row("e1", status=status)], ExportType.SNAPSHOT, server_time=ASKED) == ()
+
+    def test_what_goes_on_is_whoever_started_it_but_for_another_kind(self) -> None:
+        going = [row("e1", "them"), row("e2", "us", status="THINKING"), row("e3", after=None)]
+        found = under_way([*going, row("e4", kind="ARCHIVE")], ExportType.SNAPSHOT, server_time=ASKED)
+        assert found == tuple(going)
+
+    def test_what_is_stuck_for_a_day_is_not_waited_for(self) -> None:
+        old = row("e1", after=-86401)
+        assert under_way([old], ExportType.SNAPSHOT, server_time=ASKED) == ()
+        assert under_way([old], ExportType.SNAPSHOT, server_time=None) == (old,)
 
 
 class TestNew:
