@@ -13,7 +13,7 @@ from leanix_backup.errors import BackupError
 from leanix_backup.events import Event, Log
 from leanix_backup.ledger import FILE_NAME, Ledger, LedgerBrokenError
 from leanix_backup.model import Manifest, Trigger
-from leanix_backup.stores import Store
+from leanix_backup.stores import NOT_MADE_YET, Store
 
 
 @asynccontextmanager
@@ -21,7 +21,8 @@ async def open_ledger(config: Config, stores: Iterable[Store], *, clock: Clock, 
     """Open the ledger of a `state_dir`.
 
     A damaged file is moved aside, never removed. A new ledger learns from the newest manifests which workspace is
-    which, and up to when each job's schedule was answered, so that nothing is run twice.
+    which, and up to when each job's schedule was answered, so that nothing is run twice. Where a destination can't be
+    read, the next start asks it again.
 
     Raises:
         BackupError: `ledger_unusable`, `ledger_too_new`.
@@ -35,19 +36,20 @@ async def open_ledger(config: Config, stores: Iterable[Store], *, clock: Clock, 
             aside = _set_aside(path, clock)
             ledger = await stack.enter_async_context(Ledger(path))
         if await ledger.is_new():
-            learned = await _learn(ledger, config, stores)
-            await ledger.note_learned()
+            learned, whole = await _learn(ledger, config, stores)
+            if whole:
+                await ledger.note_learned()
             if learned or aside is not None:
                 log.emit(Event.LEDGER_REBUILT, manifests=learned, kept_at=aside)
         yield ledger
 
 
-async def _learn(ledger: Ledger, config: Config, stores: Iterable[Store]) -> int:
-    """Write what the newest manifests say into a new ledger; return how many there were."""
-    stores = list(stores)
-    learned = 0
+async def _learn(ledger: Ledger, config: Config, stores: Iterable[Store]) -> tuple[int, bool]:
+    """Write what the newest manifests say into a new ledger; return how many there were, and whether that was all."""
+    learned, whole = 0, True
     for store in stores:
         known = await catalog.read_catalog([store])
+        whole = whole and all(failed.error.code == NOT_MADE_YET for failed in known.errors)
         newest = {(found.key.workspace, found.key.export): found for found in known.backups}
         for found in newest.values():
             try:
@@ -57,7 +59,7 @@ async def _learn(ledger: Ledger, config: Config, stores: Iterable[Store]) -> int
             learned += 1
             await ledger.pin(manifest.workspace.name, manifest.workspace.id)
             await _learn_schedule(ledger, config, manifest)
-    return learned
+    return learned, whole
 
 
 async def _learn_schedule(ledger: Ledger, config: Config, manifest: Manifest) -> None:

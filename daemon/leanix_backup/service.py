@@ -68,7 +68,7 @@ class Service:
             locks.hold(self._config.state_dir, locks.SERVE, clock=self._clock, doing="serve", wait=False),
             self._workshop,
         ):
-            self._workshop.warn()
+            await self._workshop.warn()
             await self._live()
         self._log.emit(Event.SERVICE_STOPPED, duration_s=round(self._clock.monotonic() - since, 3))
 
@@ -84,6 +84,7 @@ class Service:
                 await self._remember_new_jobs()
                 bell.start()
                 self._log.emit(Event.SERVICE_STARTED, version=__version__, jobs=sorted(jobs), pid=os.getpid())
+                await self._workshop.end_strays()
                 await self._workshop.sweep()
                 for name in jobs:
                     runs.start_soon(self._take_up, name)

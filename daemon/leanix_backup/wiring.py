@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,11 +20,11 @@ from leanix_backup.config import Config, Job, LocalDestination, S3Destination
 from leanix_backup.errors import BackupError, ConfigError, LockedError, Problem, StoreError
 from leanix_backup.events import Event, Log, context, redactor
 from leanix_backup.leanix import REQUEST_REFUSED, LeanixClient, TokenSource, Transport
-from leanix_backup.ledger import FILE_NAME, Ledger
+from leanix_backup.ledger import FILE_NAME, Entry, Ledger, Shipment
 from leanix_backup.model import ExportType, Outcome, RunReport, Stretch, Trigger, Window
 from leanix_backup.naming import export_prefix
 from leanix_backup.rebuild import open_ledger
-from leanix_backup.run import DatesOnly, Order, Progress, Surroundings, fail_early, run_backup, ship_to
+from leanix_backup.run import DatesOnly, Order, Progress, Surroundings, end_stray, fail_early, run_backup, ship_to
 from leanix_backup.spool import Artifact, Spool
 from leanix_backup.stores import NOT_MADE_YET, LocalStore, Store
 
@@ -233,10 +233,41 @@ class Workshop:
             if all(each.stored_at for each in await self.ledger.shipments(entry.run_id)):
                 self._spool.drop(artifact)
 
-    def warn(self) -> None:
-        """Say what the configuration may not mean."""
-        for problem in self._config.warnings:
+    async def warn(self) -> None:
+        """Say what the configuration may not mean.
+
+        Raises:
+            BackupError: The ledger can't be used.
+        """
+        problems = [*self._config.warnings, *self._stranded(await self.ledger.owed())]
+        for problem in problems:
             self._log.emit(Event.CONFIG_WARNING, path=problem.path, message=problem.message, hint=problem.hint or None)
+
+    async def end_strays(self) -> None:
+        """End the runs that a process left of jobs that are not there any more: nobody could go on with them.
+
+        Raises:
+            BackupError: The ledger can't be used.
+        """
+        for entry in await self.ledger.all_unfinished():
+            job = self._config.jobs.get(entry.job)
+            if job is None or (job.workspace, job.export) != (entry.workspace, entry.export):
+                await end_stray(entry, self.ledger, clock=self._clock, log=self._log)
+
+    def _stranded(self, owed: Iterable[tuple[Entry, Shipment]]) -> Iterator[Problem]:
+        """Find what stays in the spool for ever, as no job ships it any more."""
+        found: dict[tuple[str, str], int] = {}
+        for entry, shipment in owed:
+            job = self._config.jobs.get(entry.job)
+            if job is None or shipment.destination not in job.destinations:
+                place = (entry.job, shipment.destination)
+                found[place] = found.get(place, 0) + 1
+        for (job_name, destination), count in found.items():
+            yield Problem(
+                f"jobs.{job_name}",
+                f"{count} of its artifacts wait in the spool for {destination}, and no job ships them there any more",
+                "configure the job and the destination as they were, until backup_stored says that they arrived",
+            )
 
     def _surroundings(
         self, job: Job, progress: Progress, ended: Callable[[RunReport], None] = lambda _report: None

@@ -122,7 +122,7 @@ def test_a_hole_is_found_and_filled(tmp_path: Path, leanix: SimulatedLeanixThrea
     found = sorted(stored(tmp_path / "backups"))
     assert len(found) == 3, "nine days in windows of three"
     assert len(held(env)["held"]) == 1
-    assert installed.run("status", env=env).status == 0
+    assert "job_removed" in installed.run("status", env=env).out
     middle = found[1]
     middle.unlink()
     middle.with_suffix("").with_suffix(".manifest.json").unlink()
@@ -135,7 +135,7 @@ def test_a_hole_is_found_and_filled(tmp_path: Path, leanix: SimulatedLeanixThrea
     assert mended.status == 0
     assert [line["event"] for line in mended.events].count("coverage_gap_found") == 1
     assert len(held(env)["held"]) == 1
-    assert installed.run("status", env=env).status == 0
+    assert "job_removed" in installed.run("status", env=env).out
 
 
 @pytest.mark.parametrize("inclusive", [True, False])
@@ -194,7 +194,44 @@ def test_status_needs_no_secret_and_names_a_wrong_age(tmp_path: Path, leanix: Si
         tmp_path, leanix.url, WORKSPACES__ACME__API_TOKEN="", WORKSPACES__ACME__API_TOKEN_FILE="/not/there"
     )
     (tmp_path / "backups").mkdir()
-    assert installed.run("status", env=env).status == 0
+    assert "job_removed" in installed.run("status", env=env).out
     refused = installed.run("status", "--max-age", "soon", env=env)
     assert refused.status == 2
     assert "26h" in refused.err
+
+
+def test_what_was_left_of_a_job_that_is_gone_is_ended_and_said(tmp_path: Path, leanix: SimulatedLeanixThread) -> None:
+    leanix.switches.merge({"duration_s": 60})
+    env = installed.environment(tmp_path, leanix.url)
+    with installed.started("backup", "snapshot", env=env) as left:
+        left.wait_for("export_requested")
+        left.stop()
+    for start in ("first", "second"):
+        with installed.started("serve", env=installed.environment(tmp_path, leanix.url, exports="ARCHIVE")) as service:
+            service.wait_for("service_started")
+            service.stop()
+            ended = [line for line in service.events if line["event"] == "run_finished"]
+        if start == "first":
+            assert [(line["job"], line["error_code"]) for line in ended] == [("snapshot", "job_removed")]
+    assert ended == [], "it is said once"
+    assert "job_removed" in installed.run("status", env=env).out
+
+
+def test_what_waits_for_a_destination_that_is_gone_is_said(tmp_path: Path, leanix: SimulatedLeanixThread) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder should be")
+    env = installed.environment(
+        tmp_path,
+        leanix.url,
+        DESTINATIONS__OTHER__TYPE="local",
+        DESTINATIONS__OTHER__PATH=str(blocked),
+        DEFAULTS__DESTINATIONS="disk,other",
+    )
+    assert installed.run("backup", "snapshot", env=env).status == 3
+    again = installed.run("backup", "snapshot", env=installed.environment(tmp_path, leanix.url))
+    assert again.status == 0
+    (warning,) = [line for line in again.events if line["event"] == "config_warning"]
+    assert warning["path"] == "jobs.snapshot"
+    assert "1 of its artifacts" in warning["message"]
+    assert "other" in warning["message"]
+    assert len(leftovers(tmp_path / "state")) == 1, "the only copy that is missing there is not dropped"

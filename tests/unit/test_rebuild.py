@@ -127,3 +127,15 @@ async def test_one_that_can_not_be_used_is_not_set_aside(config: Config) -> None
         await open_once(config, MemoryStore())
     assert caught.value.code == "ledger_unusable"
     assert config.state_dir.read_text() == "a file where a folder should be"
+
+
+async def test_a_destination_that_was_down_is_asked_by_the_next_start(config: Config) -> None:
+    store = await held(of_day(3))
+    store.down = StoreError("it does not answer", code="destination_error")
+    pinned, _, log = await open_once(config, store)
+    assert (pinned, log.lines) == (None, [])
+    store.down = None
+    pinned, due, log = await open_once(config, store)
+    assert (pinned, due) == ("ws-1", samples.WHEN + timedelta(days=3))
+    assert len(log.of(Event.LEDGER_REBUILT)) == 1
+    assert (await open_once(config, store))[2].lines == [], "once is enough"

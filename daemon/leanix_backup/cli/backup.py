@@ -69,7 +69,7 @@ async def _back_up(config: Config, jobs: list[Job], wait: bool, as_json: bool) -
     with watching() as watch:
         configure_log(config, quiet=watch.shown)
         async with Workshop(config, jobs, clock=clock, log=log) as workshop:
-            workshop.warn()
+            await workshop.warn()
             await workshop.sweep()
             crew = Crew(workshop, grace=config.shutdown_grace, clock=clock, log=log)
 

@@ -13,7 +13,7 @@ import typer
 from leanix_backup import coverage
 from leanix_backup.catalog import Backup, Catalog, read_catalog, read_manifest
 from leanix_backup.cli.common import AsJson, ConfigFile, configure_log, load_config, plain, print_json, table
-from leanix_backup.cli.listing import tell_errors
+from leanix_backup.cli.looking import tell_errors
 from leanix_backup.clock import Clock, format_utc
 from leanix_backup.config import Config, Job, Purpose
 from leanix_backup.cron import parse_duration
@@ -130,11 +130,15 @@ async def _last_success(job: Job, backups: Sequence[Backup], stores: dict[str, S
 
 
 async def _recent(config: Config, job: Job) -> tuple[Entry | None, datetime | None]:
-    """Read from the ledger how the last run went, and since when the job is known; nothing where there is none."""
+    """Read from the ledger how the last run went, and since when the job is known; nothing where there is none.
+
+    Raises:
+        BackupError: There is one, and it can't be read.
+    """
     path = config.state_dir / FILE_NAME
     if not path.exists():
         return None, None
-    async with Ledger(path) as ledger:
+    async with Ledger(path, read_only=True) as ledger:
         ended = [entry for entry in await ledger.history(job.name) if entry.outcome is not None]
         regular = [entry.scheduled_at for entry in ended if entry.trigger is not Trigger.MANUAL]
         return (ended[0] if ended else None), min(regular, default=await ledger.last_due(job.name))

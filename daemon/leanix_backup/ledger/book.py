@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import anyio
 import sqlalchemy as sa
@@ -45,11 +46,13 @@ class Ledger:
     Args:
         path: The file; made where it is missing.
         busy_timeout_s: How long to wait for another process's transaction.
+        read_only: Leave the file as it is, for whoever only wants to look; it must be there.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float = _BUSY_TIMEOUT_S, read_only: bool = False) -> None:
         self._path = path
-        self._engine = _engine(path, busy_timeout_s)
+        self._read_only = read_only
+        self._engine = _engine(path, busy_timeout_s, read_only=read_only)
         self._one = anyio.CapacityLimiter(1)
 
     async def __aenter__(self) -> Self:
@@ -57,9 +60,10 @@ class Ledger:
 
         Raises:
             LedgerBrokenError: It is damaged; it was left as it is.
-            BackupError: `ledger_unusable` (read-only, full, locked), `ledger_too_new`.
+            BackupError: `ledger_unusable` (read-only, full, locked), `ledger_too_new`; `ledger_too_old` where it is
+                only to be looked at.
         """
-        await self._in_thread(self._prepare)
+        await self._in_thread(self._look if self._read_only else self._prepare)
         return self
 
     async def __aexit__(
@@ -92,11 +96,13 @@ class Ledger:
 
     async def unfinished(self, workspace: str, export: ExportType) -> tuple[Entry, ...]:
         """Read the runs of an export that have not ended, the oldest first."""
-        query = (
-            runs.select()
-            .where(runs.c.workspace == workspace, runs.c.export == export.value, runs.c.outcome.is_(None))
-            .order_by(runs.c.started_at)
+        return tuple(
+            entry for entry in await self.all_unfinished() if (entry.workspace, entry.export) == (workspace, export)
         )
+
+    async def all_unfinished(self) -> tuple[Entry, ...]:
+        """Read the runs that have not ended, the oldest first."""
+        query = runs.select().where(runs.c.outcome.is_(None)).order_by(runs.c.started_at)
         return tuple(_entry(row) for row in await self._read(query))
 
     async def left_exports(self, workspace: str, export: ExportType) -> dict[str, Entry]:
@@ -201,18 +207,31 @@ class Ledger:
         )
         await self._write(lambda connection: connection.execute(query))
 
-    def _prepare(self) -> None:
-        make_folders(self._path.parent)
-        if not self._path.exists():
-            self._path.touch(mode=0o600)
+    def _look(self) -> None:
+        version = self._version()
+        if version < VERSION:
+            raise BackupError(
+                f"the ledger {self._path} is of version {version}, and this version reads {VERSION}",
+                code="ledger_too_old",
+                hint="it is brought up to date when `serve` or `backup` of this version is started",
+            )
+
+    def _version(self) -> int:
         with self._engine.begin() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if version > VERSION:
             raise BackupError(
                 f"the ledger {self._path} is of version {version}, and this version knows {VERSION}",
                 code="ledger_too_new",
                 hint="a newer leanix-backup wrote it: use that one, or another state_dir",
             )
+        return version
+
+    def _prepare(self) -> None:
+        make_folders(self._path.parent)
+        if not self._path.exists():
+            self._path.touch(mode=0o600)
+        version = self._version()
         for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
             with self._engine.begin() as connection:
                 if connection.exec_driver_sql("PRAGMA user_version").scalar_one() < number:  # else another process did
@@ -245,15 +264,24 @@ class Ledger:
             raise _translate(error, self._path) from error
 
 
-def _engine(path: Path, busy_timeout_s: float) -> Engine:
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": busy_timeout_s, "isolation_level": None, "check_same_thread": False},
-        poolclass=sa.pool.StaticPool,
-    )
+def _engine(path: Path, busy_timeout_s: float, *, read_only: bool) -> Engine:
+    mode = "ro" if read_only else "rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"file:{quote(str(path.absolute()))}?mode={mode}",
+            uri=True,
+            timeout=busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.StaticPool)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        if read_only:
+            return
         # A rollback journal, not a WAL: that needs shared memory, which network file systems do not have.
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = FULL")
@@ -262,7 +290,7 @@ def _engine(path: Path, busy_timeout_s: float) -> Engine:
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # IMMEDIATE: one that begins by reading and turns to writing fails "locked" at once, whatever the timeout.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -6,6 +6,6 @@
 
 from leanix_backup.run.order import DatesOnly, Order, Progress, Surroundings
 from leanix_backup.run.shipping import ship_to
-from leanix_backup.run.story import fail_early, run_backup
+from leanix_backup.run.story import end_stray, fail_early, run_backup
 
-__all__ = ["DatesOnly", "Order", "Progress", "Surroundings", "fail_early", "run_backup", "ship_to"]
+__all__ = ["DatesOnly", "Order", "Progress", "Surroundings", "end_stray", "fail_early", "run_backup", "ship_to"]

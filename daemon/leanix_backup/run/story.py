@@ -9,10 +9,11 @@ import anyio
 
 from leanix_backup import catalog, events, manifest, pacing
 from leanix_backup.catalog import Catalog
+from leanix_backup.clock import Clock
 from leanix_backup.config import Job
 from leanix_backup.errors import BackupError, InterruptedRunError
 from leanix_backup.events import Event, Log
-from leanix_backup.ledger import Entry
+from leanix_backup.ledger import Entry, Ledger
 from leanix_backup.model import ExportType, Failure, Outcome, RunReport, Stage, Trigger
 from leanix_backup.run.attempt import Attempt
 from leanix_backup.run.identity import know_workspace
@@ -208,6 +209,25 @@ def fail_early(job: Job, error: BackupError, log: Log, *, exc_info: BaseExceptio
     with events.context(run_id=report.run_id, job=job.name, workspace=job.workspace, export=job.export.value):
         log_finished(log, report, exc_info=exc_info)
     return report
+
+
+async def end_stray(entry: Entry, ledger: Ledger, *, clock: Clock, log: Log) -> None:
+    """End a run of a job that is not configured any more; an artifact that it brought home stays where it is.
+
+    Raises:
+        BackupError: The ledger can't be used.
+    """
+    error = BackupError(
+        f"the job {entry.job} is not configured any more, or exports something else now",
+        code="job_removed",
+        hint="nothing, if that was meant; else configure it as it was, and run it",
+    )
+    report = RunReport(
+        entry.run_id, entry.job, entry.workspace, entry.export, Outcome.FAILED, _plain(error), entry.attempt
+    )
+    with events.context(run_id=entry.run_id, job=entry.job, workspace=entry.workspace, export=entry.export.value):
+        log_finished(log, report)
+    await ledger.note(entry.run_id, outcome=Outcome.FAILED, error_code=error.code, finished_at=clock.utc_now())
 
 
 def log_finished(log: Log, report: RunReport, *, exc_info: BaseException | None = None) -> None:

@@ -232,6 +232,38 @@ class TestLeft:
         assert set(left) == {f"e{count}" for count in range(10, 60)}
 
 
+class TestReadOnly:
+    async def test_it_reads_and_changes_nothing(self, path: Path, ledger: Ledger) -> None:
+        await ledger.begin(FULL, answers=True)
+        before = path.read_bytes()
+        async with Ledger(path, read_only=True) as looked:
+            assert await looked.history("changelog") == (FULL,)
+            with pytest.raises(BackupError) as caught:
+                await looked.pin("acme", "ws-1")
+        assert caught.value.code == "ledger_unusable"
+        assert path.read_bytes() == before
+
+    async def test_it_waits_for_nobody_who_writes_at_the_same_time(self, path: Path, ledger: Ledger) -> None:
+        await ledger.begin(BARE, answers=False)
+        with closing_connection(path) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with Ledger(path, read_only=True, busy_timeout_s=0.1) as looked:
+                assert await looked.history("nightly") == (BARE,)
+
+    async def test_one_that_is_missing_or_of_another_version_is_not_made(self, path: Path) -> None:
+        for version in (None, 0, 1):
+            if version is not None:
+                path.parent.mkdir(exist_ok=True)
+                with closing_connection(path) as connection:
+                    connection.execute(f"PRAGMA user_version = {version}")
+            with pytest.raises(BackupError) as caught:
+                async with Ledger(path, read_only=True):
+                    pass
+            assert caught.value.code == ("ledger_unusable" if version is None else "ledger_too_old")
+            assert caught.value.hint
+            assert path.exists() == (version is not None)
+
+
 class TestFile:
     async def test_it_is_made_for_us_alone_with_a_rollback_journal(self, path: Path, ledger: Ledger) -> None:
         await ledger.begin(BARE, answers=True)
