@@ -23,10 +23,10 @@ from leanix_backup.cli.common import (
 )
 from leanix_backup.clock import format_utc
 from leanix_backup.config import Config, Purpose
+from leanix_backup.destinations import open_store
 from leanix_backup.errors import EXIT_PARTIAL, BackupError, StoreError, UsageError
 from leanix_backup.model import ExportType, FailedCopy, Failure, Manifest
 from leanix_backup.stores import NOT_MADE_YET, Store
-from leanix_backup.wiring import open_store
 
 OfWorkspace = Annotated[str | None, typer.Option("--workspace", metavar="NAME", help="Only this workspace.")]
 OfExport = Annotated[

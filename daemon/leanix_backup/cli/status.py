@@ -13,16 +13,16 @@ import typer
 from leanix_backup import coverage
 from leanix_backup.catalog import Backup, Catalog, read_catalog, read_manifest
 from leanix_backup.cli.common import AsJson, ConfigFile, configure_log, load_config, plain, print_json, table
-from leanix_backup.cli.looking import tell_errors
+from leanix_backup.cli.listing import tell_errors
 from leanix_backup.clock import Clock, format_utc
 from leanix_backup.config import Config, Job, Purpose
 from leanix_backup.cron import parse_duration
+from leanix_backup.destinations import open_store
 from leanix_backup.errors import EXIT_FAILED, BackupError, UsageError
 from leanix_backup.freshness import State, judge
 from leanix_backup.ledger import FILE_NAME, Entry, Ledger
 from leanix_backup.model import ExportType, Failure, Outcome, Stretch, Trigger
 from leanix_backup.stores import Store
-from leanix_backup.wiring import open_store
 
 _MOST_OPENED = 50
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,50 +13,20 @@ from typing import Self
 
 import anyio
 
-from leanix_backup import coverage, locks, workbook
-from leanix_backup.catalog import read_catalog
+from leanix_backup import locks, workbook
 from leanix_backup.clock import Clock
-from leanix_backup.config import Config, Job, LocalDestination, S3Destination
-from leanix_backup.errors import BackupError, ConfigError, LockedError, Problem, StoreError
+from leanix_backup.config import Config, Job
+from leanix_backup.destinations import open_stores
+from leanix_backup.errors import BackupError, LockedError
 from leanix_backup.events import Event, Log, context, redactor
 from leanix_backup.leanix import REQUEST_REFUSED, LeanixClient, TokenSource, Transport
-from leanix_backup.ledger import FILE_NAME, Entry, Ledger, Shipment
-from leanix_backup.model import ExportType, Outcome, RunReport, Stretch, Trigger, Window
-from leanix_backup.naming import export_prefix
+from leanix_backup.ledger import FILE_NAME, Ledger
+from leanix_backup.model import Outcome, RunReport, Trigger
 from leanix_backup.rebuild import open_ledger
-from leanix_backup.run import DatesOnly, Order, Progress, Surroundings, end_stray, fail_early, run_backup, ship_to
+from leanix_backup.run import DatesOnly, Order, Progress, Surroundings, fail_early, run_backup, ship_to
 from leanix_backup.spool import Artifact, Spool
-from leanix_backup.stores import NOT_MADE_YET, LocalStore, Store
-
-
-def open_store(name: str, destination: LocalDestination | S3Destination) -> Store:
-    """Make the store of a destination; nothing is touched yet.
-
-    Raises:
-        StoreError: `destination_unsupported`.
-    """
-    if isinstance(destination, LocalDestination):
-        return LocalStore(name, destination.path)
-    raise StoreError(
-        "this version can't use a destination of type s3 yet",
-        code="destination_unsupported",
-        hint="use a destination of type local",
-        retryable=False,
-    )
-
-
-def _open_stores(config: Config, names: Iterable[str]) -> dict[str, Store]:
-    """Make the stores that jobs need, or refuse to begin."""
-    stores: dict[str, Store] = {}
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            stores[name] = open_store(name, config.destinations[name])
-        except StoreError as error:
-            problems.append(Problem(f"destinations.{name}", error.message, error.hint))
-    if problems:
-        raise ConfigError(tuple(problems))
-    return stores
+from leanix_backup.wiring.leftovers import end_strays, stranded, sweep
+from leanix_backup.wiring.windows import plan_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +74,7 @@ class Workshop:
         self._spool = Spool(config.spool.path, max_size_bytes=config.spool.max_size)
         self.ledger = Ledger(config.state_dir / FILE_NAME)
         used = {name for job in jobs for name in job.destinations}
-        self._stores = _open_stores(config, sorted(used))
+        self._stores = open_stores(config, sorted(used))
 
     async def __aenter__(self) -> Self:
         """Make the spool's folder and open the connections.
@@ -175,7 +145,7 @@ class Workshop:
             served = served or (call.trigger is Trigger.MANUAL and report.outcome is not Outcome.FAILED)
         if served or not call.fresh:
             return
-        windows = await self._windows(job, around.client)
+        windows = await plan_windows(job, around.stores, around.client, clock=self._clock, log=self._log)
         for window in windows:
             if not go_on():
                 return
@@ -203,17 +173,21 @@ class Workshop:
             ):
                 await self._forward(job, self._surroundings(job, lambda _stage, _done, _total: None), hurry=False)
 
+    async def end_strays(self) -> None:
+        """End the runs that a process left of jobs that are not there any more.
+
+        Raises:
+            BackupError: The ledger can't be used.
+        """
+        await end_strays(self._config, self.ledger, clock=self._clock, log=self._log)
+
     async def sweep(self) -> None:
-        """Clear from the spool what lies at every destination, and set aside what the ledger does not explain."""
-        there = self._spool.run_ids()  # before the ledger is asked: a run is in the ledger before it is in the spool
-        for run_id in sorted(there - await self.ledger.open_run_ids()):
-            shipments = await self.ledger.shipments(run_id)
-            if shipments and all(each.stored_at for each in shipments):
-                self._spool.drop(Artifact(self._spool.path_of(run_id), 0, ""))
-            kept = self._spool.clear(run_id, aside=self._config.state_dir / "rejected")
-            if kept is not None:
-                with context(run_id=run_id):
-                    self._log.emit(Event.ARTIFACT_SET_ASIDE, kept_at=kept)
+        """Clear from the spool what lies at every destination, and set aside what the ledger does not explain.
+
+        Raises:
+            BackupError: The ledger can't be used.
+        """
+        await sweep(self._spool, self.ledger, aside=self._config.state_dir / "rejected", log=self._log)
 
     async def _forward(self, job: Job, around: Surroundings, *, hurry: bool) -> None:
         """Ship what is owed, to those destinations whose wait is over, or to all in a hurry."""
@@ -239,35 +213,9 @@ class Workshop:
         Raises:
             BackupError: The ledger can't be used.
         """
-        problems = [*self._config.warnings, *self._stranded(await self.ledger.owed())]
+        problems = [*self._config.warnings, *stranded(self._config, await self.ledger.owed())]
         for problem in problems:
             self._log.emit(Event.CONFIG_WARNING, path=problem.path, message=problem.message, hint=problem.hint or None)
-
-    async def end_strays(self) -> None:
-        """End the runs that a process left of jobs that are not there any more: nobody could go on with them.
-
-        Raises:
-            BackupError: The ledger can't be used.
-        """
-        for entry in await self.ledger.all_unfinished():
-            job = self._config.jobs.get(entry.job)
-            if job is None or (job.workspace, job.export) != (entry.workspace, entry.export):
-                await end_stray(entry, self.ledger, clock=self._clock, log=self._log)
-
-    def _stranded(self, owed: Iterable[tuple[Entry, Shipment]]) -> Iterator[Problem]:
-        """Find what stays in the spool for ever, as no job ships it any more."""
-        found: dict[tuple[str, str], int] = {}
-        for entry, shipment in owed:
-            job = self._config.jobs.get(entry.job)
-            if job is None or shipment.destination not in job.destinations:
-                place = (entry.job, shipment.destination)
-                found[place] = found.get(place, 0) + 1
-        for (job_name, destination), count in found.items():
-            yield Problem(
-                f"jobs.{job_name}",
-                f"{count} of its artifacts wait in the spool for {destination}, and no job ships them there any more",
-                "configure the job and the destination as they were, until backup_stored says that they arrived",
-            )
 
     def _surroundings(
         self, job: Job, progress: Progress, ended: Callable[[RunReport], None] = lambda _report: None
@@ -306,38 +254,6 @@ class Workshop:
             log=self._log,
             progress=progress,
         )
-
-    async def _windows(self, job: Job, client: LeanixClient) -> Sequence[Window | None]:
-        """Plan the windows of an audit log from what is held; every other export is one run without a window."""
-        if job.export is not ExportType.AUDIT_LOG:
-            return (None,)
-        known = await read_catalog(
-            [self._stores[name] for name in job.destinations], prefix=export_prefix(job.workspace, job.export)
-        )
-        unread = [failed.error for failed in known.errors if failed.error.code != NOT_MADE_YET]
-        if unread and not known.backups:
-            # Nobody can say what is held: to begin anew would claim that what lies further back was never there.
-            raise StoreError(unread[0].message, code=unread[0].code, hint=unread[0].hint)
-        held = [Stretch(found.key.start, found.key.taken_at) for found in known.backups if found.key.start]
-        now = await self._earlier_now(client, job)
-        for hole in coverage.cover(held, now=now).holes:
-            self._log.emit(Event.COVERAGE_GAP_FOUND, start=hole.start, end=hole.end)
-        settings = job.audit_log
-        planned = coverage.plan_windows(
-            held,
-            now=now,
-            overlap=settings.overlap,
-            initial_lookback=settings.initial_lookback,
-            max_window=settings.max_window,
-        )
-        return tuple(Window(each.start, each.end, coverage.ask_times(each)) for each in planned)
-
-    async def _earlier_now(self, client: LeanixClient, job: Job) -> datetime:
-        """Say what time it is by the earlier of both clocks: beyond it nothing can have been logged yet."""
-        deadline = self._clock.deadline(job.export_timeout.total_seconds())
-        listed = await client.list_exports(job.export, deadline=deadline, stop=lambda _row: True)
-        now = self._clock.utc_now()
-        return min(now, listed.server_time or now)
 
 
 def _of_this_window(report: RunReport) -> bool:
