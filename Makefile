@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCKS := deploy/locks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types architecture format generate bench crash-matrix lock clean
+.PHONY: help demo test check lint types architecture format generate bench crash-matrix fault-matrix month retention-oracle lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -25,10 +25,14 @@ $(VENV)/.dev: $(VENV)/.demo $(LOCKS)/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.dev $(LOCKS)/bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/bench.txt
+	@touch $@
+
 demo: $(VENV)/.demo ## Run the whole thing once against a simulated workspace
 	$(BIN)/leanix-backup demo
 
-test: $(VENV)/.dev ## Run the test suite
+test: $(VENV)/.bench ## Run the test suite
 	$(BIN)/python -m pytest
 
 check: lint types architecture test ## Everything that CI runs
@@ -51,18 +55,31 @@ generate: $(VENV)/.dev ## Print the sample, the schema and the event list anew f
 	$(BIN)/leanix-backup config example > config/leanix-backup.example.yaml
 	$(BIN)/leanix-backup config schema > config/leanix-backup.schema.json
 	$(BIN)/python -m tests.support.print_pages
+	$(BIN)/python -m tests.retention.picture > docs/img/retention.svg
 
-bench: $(VENV)/.dev ## Run the benchmarks, with their peers beside them
+bench: $(VENV)/.bench ## Run the benchmarks, with their peers beside them
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.upload
 
 crash-matrix: $(VENV)/.dev ## Kill a backup at every step, and see what the next start makes of it
 	$(BIN)/python -m tests.faults.crash
+
+fault-matrix: $(VENV)/.dev ## Let everything go wrong, on the wire and on disks, and see how each run ends
+	$(BIN)/python -m tests.faults.matrix
+
+month: $(VENV)/.dev ## Live through a month of kills, stops and outages in minutes, and replay the changelog
+	$(BIN)/python -m tests.faults.month
+	$(BIN)/python -m tests.faults.month --dates
+
+retention-oracle: $(VENV)/.dev ## Compare the retention with restic's own (RESTIC=/path/to/restic, 0.16 or newer)
+	$(BIN)/python -m tests.retention.oracle
 
 lock: $(VENV)/.dev ## Compile the hash-pinned locks anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o $(LOCKS)/runtime.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --extra demo -c $(LOCKS)/runtime.txt pyproject.toml -o $(LOCKS)/demo.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --group build -o $(LOCKS)/build.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --extra demo --group build --group dev -c $(LOCKS)/demo.txt -c $(LOCKS)/build.txt pyproject.toml -o $(LOCKS)/dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --group bench -c $(LOCKS)/dev.txt -o $(LOCKS)/bench.txt
 
 clean: ## Remove what make and the demo made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist leanix-backup-demo

@@ -41,9 +41,18 @@ class Crew:
         grace: How long a download or an upload may go on after the first signal.
         clock: Time.
         log: Where `service_stopping` goes.
+        all_told: Called once, when nothing may go on any more: whoever owns the process may see that it really ends.
     """
 
-    def __init__(self, workshop: Workshop, *, grace: timedelta, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        workshop: Workshop,
+        *,
+        grace: timedelta,
+        clock: Clock,
+        log: Log,
+        all_told: Callable[[], None] = lambda: None,
+    ) -> None:
         self._workshop = workshop
         self._grace = grace
         self._clock = clock
@@ -51,6 +60,7 @@ class Crew:
         self._running: list[_Running] = []
         self._stopping = anyio.Event()
         self._stopped_at = 0.0
+        self._all_told: Callable[[], None] | None = all_told
         self.signal: signal.Signals | None = None
 
     @property
@@ -93,15 +103,16 @@ class Crew:
         deadline = self._clock.deadline(self._grace.total_seconds())
         while self._running:
             if deadline.passed:
-                self._cancel(lambda _stage: True)
+                self._cancel_all()
             await anyio.sleep(0.05)
+        self._cancel_all()
 
     def stop(self, number: signal.Signals | None = None) -> None:
         """Start nothing new and cancel what only waits; the second call cancels everything."""
         if self.stopping:
             # Some send one signal twice, to the process and to its group: that is still the first.
             if number is not self.signal or self._clock.monotonic() - self._stopped_at > _SAME_SIGNAL_S:
-                self._cancel(lambda _stage: True)
+                self._cancel_all()
             return
         self._stopped_at = self._clock.monotonic()
         self.signal = number
@@ -131,6 +142,12 @@ class Crew:
             progress(stage, done, total)
 
         return note
+
+    def _cancel_all(self) -> None:
+        self._cancel(lambda _stage: True)
+        told, self._all_told = self._all_told, None
+        if told is not None:
+            told()
 
     def _cancel(self, which: Callable[[Stage], bool]) -> None:
         for running in self._running:

@@ -7,6 +7,7 @@
     ├── LeanixError             what LeanIX answered, or did not
     │   └── ExportLostError         this export can't be had any more; another attempt may work
     ├── ArtifactError           what came home is not a whole workbook
+    ├── DamagedError            what lies at a destination is not what was stored there
     ├── SpoolError              the spool has no room, or can't be written
     ├── StoreError              a destination refused
     │   ├── ConflictError           something else already has that name there
@@ -148,6 +149,12 @@ class ArtifactError(BackupError):
     """What came home is not a whole workbook. Nothing of it reaches a destination."""
 
     default_code = "artifact_invalid"
+
+
+class DamagedError(BackupError):
+    """What lies at a destination is not what was stored there: no backup that can be relied on."""
+
+    default_code = "backup_altered"
 
 
 class SpoolError(BackupError):

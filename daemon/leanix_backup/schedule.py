@@ -1,7 +1,7 @@
 """When: the one door to APScheduler, which only rings a bell. Whoever hears it owns the run.
 
 APScheduler loses what a job of its raises, so no run is one of its jobs: they do nothing, and a listener tells that
-they were due. What a schedule means is `cron`'s business; several rings that were missed become one.
+they were due. What a schedule means is `cron`'s business; several rings that were missed become one, for the newest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from leanix_backup.cron import Schedule
+from leanix_backup.cron import Schedule, last_due
 
 WAKE_EVERY_S = 30.0
 _JUMP_S = 2.0
@@ -81,8 +81,12 @@ class Bell:
             self._scheduler.shutdown(wait=False)  # takes effect when the event loop comes to it
 
     def _heard(self, event: JobSubmissionEvent) -> None:
-        if self._ringing:
-            self._ring(event.job_id, event.scheduled_run_times[-1].astimezone(UTC))
+        if not self._ringing:
+            return
+        due = event.scheduled_run_times[-1].astimezone(UTC)
+        # After a jump ahead APScheduler knows the oldest of the rings that became one; the run answers the newest.
+        newest = last_due(self._schedules[event.job_id], since=due, now=datetime.now(UTC))
+        self._ring(event.job_id, newest or due)
 
 
 async def _nothing() -> None:

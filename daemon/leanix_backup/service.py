@@ -18,12 +18,16 @@ from leanix_backup.cron import Schedule, last_due
 from leanix_backup.errors import BackupError
 from leanix_backup.events import Event, Log, context
 from leanix_backup.model import RunReport, Trigger
+from leanix_backup.observe.beating import beating
 from leanix_backup.schedule import WAKE_EVERY_S, Bell
 from leanix_backup.wiring import Call, Workshop
 
 _MOST_RINGS = 10_000
 _FORWARD_EVERY_S = 15.0
+_TIDY_EVERY_S = 12 * 3600.0
 _NEAR = timedelta(minutes=30)
+_FAR_AHEAD = timedelta(hours=1)
+_VERIFY = "verify.schedule"  # rings beside the jobs, whose names have no dots
 
 
 class Service:
@@ -34,10 +38,17 @@ class Service:
         clock: Time and chance.
         log: Where events go.
         reported: Told of each run that ended.
+        all_told: Called once, when it was told to end and nothing may go on any more.
     """
 
     def __init__(
-        self, config: Config, *, clock: Clock, log: Log, reported: Callable[[RunReport], None] = lambda _report: None
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        log: Log,
+        reported: Callable[[RunReport], None] = lambda _report: None,
+        all_told: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -45,7 +56,8 @@ class Service:
         self._reported = reported
         self._jobs = {name: job for name, job in config.jobs.items() if job.enabled}
         self._workshop = Workshop(config, self._jobs.values(), clock=clock, log=log)
-        self._crew = Crew(self._workshop, grace=config.shutdown_grace, clock=clock, log=log)
+        self._reading = False
+        self._crew = Crew(self._workshop, grace=config.shutdown_grace, clock=clock, log=log, all_told=all_told)
 
     @property
     def signalled(self) -> bool:
@@ -66,6 +78,7 @@ class Service:
         since = self._clock.monotonic()
         async with (
             locks.hold(self._config.state_dir, locks.SERVE, clock=self._clock, doing="serve", wait=False),
+            beating(self._config.state_dir, self._clock),
             self._workshop,
         ):
             await self._workshop.warn()
@@ -76,28 +89,49 @@ class Service:
         jobs = self._jobs
         # The bell must never wait for a reader, so the stream between them has room for a very long while.
         ring, heard = anyio.create_memory_object_stream[tuple[str, datetime]](_MOST_RINGS)
-        bell = Bell({name: job.schedule for name, job in jobs.items()}, lambda name, due: ring.send_nowait((name, due)))
+        schedules = {name: job.schedule for name, job in jobs.items()}
+        if self._config.verify.schedule is not None:
+            schedules[_VERIFY] = self._config.verify.schedule
+        bell = Bell(schedules, lambda name, due: ring.send_nowait((name, due)))
         with ring, heard:
             async with anyio.create_task_group() as runs, anyio.create_task_group() as chores:
                 chores.start_soon(self._crew.heed_signals)
                 chores.start_soon(self._keep_awake, bell)
                 await self._remember_new_jobs()
                 bell.start()
+                now = self._clock.utc_now()  # what is due from here on is the bell's
                 self._log.emit(Event.SERVICE_STARTED, version=__version__, jobs=sorted(jobs), pid=os.getpid())
                 await self._workshop.end_strays()
                 await self._workshop.sweep()
                 for name in jobs:
-                    runs.start_soon(self._take_up, name)
-                chores.start_soon(self._answer, heard, runs)
+                    runs.start_soon(self._take_up, name, now)
+                chores.start_soon(self._answer, heard, runs, chores)
                 chores.start_soon(self._forward)
+                chores.start_soon(self._tidy)
                 await self._crew.drain_when_stopped()
                 bell.stop()
                 chores.cancel_scope.cancel()
 
-    async def _answer(self, heard: anyio.abc.ObjectReceiveStream[tuple[str, datetime]], runs: TaskGroup) -> None:
+    async def _answer(
+        self, heard: anyio.abc.ObjectReceiveStream[tuple[str, datetime]], runs: TaskGroup, chores: TaskGroup
+    ) -> None:
         async for name, due in heard:
-            if not self._crew.stopping:
+            if name == _VERIFY:
+                chores.start_soon(self._read_back)
+            elif not self._crew.stopping:
                 runs.start_soon(self._run_due, name, due)
+
+    async def _read_back(self) -> None:
+        """Read stored backups back, unless that is going on; a stop ends it, as nothing is lost by that."""
+        if self._reading:
+            return
+        self._reading = True
+        try:
+            await self._workshop.read_back()
+        except BackupError as error:  # the ledger's volume, say: what was found is in the log
+            self._log.emit(Event.BACKUP_NOT_CHECKED, error_code=error.code, error=error.message, hint=error.hint)
+        finally:
+            self._reading = False
 
     async def _run_due(self, name: str, due: datetime) -> None:
         """Run a job that rang, unless it is on its way, or that time was answered already."""
@@ -110,6 +144,7 @@ class Service:
                 return
             answered = await self._workshop.ledger.last_due(name)
             if answered is not None and due <= answered:  # the clock was set back, or the run was caught up
+                await self._mind_the_clock(name)
                 return
             before = self._clock.uniform(0.0, job.jitter.total_seconds())
             reports = await self._crew.run(Call(job, Trigger.SCHEDULE, due), before=before)
@@ -120,10 +155,20 @@ class Service:
         for name in self._jobs:
             if await self._workshop.ledger.last_due(name) is None:
                 await self._workshop.ledger.answer(name, self._clock.utc_now())
+            await self._mind_the_clock(name)
 
-    async def _take_up(self, name: str) -> None:
+    async def _mind_the_clock(self, name: str) -> None:
+        """Forget a due time that was answered by a clock that was far ahead: it would silence the job until then."""
+        now, answered = self._clock.utc_now(), await self._workshop.ledger.last_due(name)
+        if answered is not None and answered > now + _FAR_AHEAD:
+            job = self._jobs[name]
+            with context(job=job.name, workspace=job.workspace, export=job.export.value):
+                self._log.emit(Event.CLOCK_SET_BACK, known_due_at=answered)
+            await self._workshop.ledger.reset_due(name, now)
+
+    async def _take_up(self, name: str, now: datetime) -> None:
         """Go on with what a process left of a job, and catch up what was due while none was there."""
-        job, now, ledger = self._jobs[name], self._clock.utc_now(), self._workshop.ledger
+        job, ledger = self._jobs[name], self._workshop.ledger
         reports: list[RunReport] = []
         with self._on_behalf_of(job, now):
             answered = await ledger.last_due(name)
@@ -158,6 +203,12 @@ class Service:
                 with suppress(BackupError):  # whatever keeps it from being shipped keeps runs from going well, too
                     await self._workshop.forward(job)
             await self._clock.sleep(_FORWARD_EVERY_S)
+
+    async def _tidy(self) -> None:
+        """Remove now and then what was left at the destinations of uploads that a process died in."""
+        while True:
+            await self._workshop.tidy()
+            await self._clock.sleep(_TIDY_EVERY_S)
 
     async def _keep_awake(self, bell: Bell) -> None:
         while True:

@@ -74,11 +74,19 @@ class Spool:
             make_folders(self._path)
         except OSError as error:
             raise _translate(error, self._path) from error
+        self._require_writable()
+
+    def _require_writable(self) -> None:
         if not os.access(self._path, os.W_OK | os.X_OK):
             raise _translate(PermissionError(errno.EACCES, "not writable"), self._path)
 
     def room(self) -> Room:
-        """Look how much room there is now."""
+        """Look how much room there is now.
+
+        Raises:
+            SpoolError: `spool_unwritable`.
+        """
+        self._require_writable()
         try:
             used = _used_bytes(self._path)
             free = shutil.disk_usage(self._path).free
@@ -118,7 +126,8 @@ class Spool:
         except OSError as error:
             raise _translate(error, self._path) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # the next start removes it, and what went wrong is on its way out
+                partial.unlink(missing_ok=True)
         return Artifact(final, size, digest)
 
     def path_of(self, run_id: str) -> Path:

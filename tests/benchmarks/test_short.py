@@ -1,4 +1,4 @@
-"""A short pass of the benchmark, so that it can't rot; only memory is held against anything, never time."""
+"""A short pass of each benchmark, so that it can't rot; only memory is held against anything, never time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests.benchmarks import upload
 from tests.benchmarks.__main__ import main
 
 
@@ -17,3 +18,13 @@ def test_the_benchmark_runs_and_memory_stays_flat(capfd: pytest.CaptureFixture[s
     rows = [line.split("|") for line in capfd.readouterr().out.splitlines() if line[:3].strip("| ").isdigit()]
     small, large = (float(row[5]) for row in rows)
     assert large < small + 20, "the peak does not grow with the file"
+
+
+def test_the_benchmark_of_uploads_runs_and_memory_stays_flat(capfd: pytest.CaptureFixture[str]) -> None:
+    if missing := upload.missing():
+        pytest.skip(f"the peers {missing} are not installed: make test does that")
+    assert upload.main(["--sizes", "5,200", "--rounds", "1"]) == 0
+    rows = [line.split("|") for line in capfd.readouterr().out.splitlines() if line[:3].strip("| ").isdigit()]
+    peaks = [float(row[7].split(",")[0]) for row in rows]
+    assert len(peaks) == 2
+    assert all(0 < peak < 200 for peak in peaks)

@@ -6,6 +6,7 @@ where the first process died *after* its run had ended in the ledger are there t
 asked for a backup of its own. A file at a destination is, bit for bit, what the server handed out for the export that
 its manifest names. The spool is empty. The server was asked for one export more than without the crash at most, and for
 none more where what the first process had started could still be used: its key unspent, or its file whole in the spool.
+An old backup that retention does not keep is gone, file and manifest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from leanix_backup.simulator import SimulatedLeanixThread, SimulatorSettings, Sw
 from tests.faults import look, shim
 from tests.faults.relay import Aim, Relay, relaying
 from tests.support import installed
+from tests.support.backups import made
 
 _OTHER_VOLUME = Path("/dev/shm")
 _DIES_WITHIN_S = 60.0
@@ -108,6 +110,7 @@ def scene(exports: str, *, aim: Aim | None = None, more: Mapping[str, str] | Non
             "DEFAULTS__DESTINATIONS": "disk,other",
             "DEFAULTS__EXPORT_TIMEOUT": "9s",  # a third of it is how long a row is looked for that may not be there
             "DEFAULTS__ATTEMPTS": "3",
+            "DEFAULTS__RETENTION": '{"keep_within": "1d"}',
             "LOG__FORMAT": "json",
         }
         env = installed.environment(Path(folder), relay.url, exports=exports, **(said | dict(more or {})))
@@ -117,6 +120,7 @@ def scene(exports: str, *, aim: Aim | None = None, more: Mapping[str, str] | Non
 def count_steps(export: ExportType, library: Path) -> tuple[list[shim.Step], list[str]]:
     """Run once without dying: the steps there are, and the exchanges."""
     with scene(export.value) as here:
+        _lay_an_old_one(here, export)
         log = here.folder.with_name(here.folder.name + ".steps")
         try:
             done = installed.run(
@@ -134,6 +138,7 @@ def try_point(point: Point, library: Path) -> Verdict:
     verdict = Verdict(point)
     job = point.export.value.lower()
     with scene(point.export.value, aim=point.aim) as here:
+        _lay_an_old_one(here, point.export)
         said = _die(here, job, shim.Aim(library, point.step, point.when), verdict)
         if point.then is not None:
             said += _die(here, job, shim.Aim(library, point.then, "before"), Verdict(point))
@@ -175,6 +180,19 @@ def check_left(here: Scene) -> list[str]:
             f"{copy.key} is not what was handed out" for copy in found if served.get(copy.export_id) != copy.sha256
         ]
     return wrong
+
+
+def _lay_an_old_one(here: Scene, export: ExportType) -> None:
+    """Have the run prune: a backup of last month lies at both destinations, which no run of this ledger made."""
+    if export is ExportType.AUDIT_LOG:  # it would say what is held
+        return
+    old = made("0ddba11e", export=export, taken_at=datetime.now(UTC) - timedelta(days=30))
+
+    def of_this_workspace(said: dict[str, Any]) -> None:
+        said["workspace"]["id"] = here.leanix.workspace_id
+
+    for folder in here.destinations:
+        old.with_manifest(of_this_workspace).lay(folder)
 
 
 def _broken_rules(here: Scene, died_with: dict[str, str | None], finished: Counter[str]) -> list[str]:

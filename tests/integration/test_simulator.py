@@ -25,7 +25,7 @@ from leanix_backup.simulator import (
     WorkspaceSettings,
     simulated_leanix_thread,
 )
-from tests.support.leanix_client import EXPORTS, PlainClient, claims_of, connected
+from tests.support.leanix_client import EXPORTS, TOKEN, PlainClient, claims_of, connected
 from tests.support.replay import differences, read_changes, read_sheets, read_tables, replay
 
 SMALL = SimulatorSettings(fact_sheets=30, changes_per_hour=1, history=timedelta(days=5))
@@ -515,6 +515,132 @@ class TestFaults:
         assert len(reply.content) == size
 
 
+class TestBrokenAnswers:
+    """Answers that come in part, late, or in another shape; asked of each endpoint by the same words."""
+
+    async def _ask(self, client: PlainClient, sim: SimulatedLeanix, what: str) -> httpx.Response:
+        if what == "token":
+            form = {"grant_type": "client_credentials"}
+            return await client.http.post(TOKEN, auth=("apitoken", sim.api_token), data=form)
+        return await (client.start() if what == "post" else client.list_exports())
+
+    @pytest.mark.parametrize("what", ["token", "post", "list"])
+    @pytest.mark.parametrize("fault", ["cut", "cut_header", "cut_body"])
+    async def test_cut(self, sim: SimulatedLeanix, client: PlainClient, what: str, fault: str) -> None:
+        sim.switches.merge({f"{what}_fault": fault, f"{what}_fault_times": 1})
+        with pytest.raises(httpx.RemoteProtocolError if fault == "cut" else httpx.ReadError):
+            await self._ask(client, sim, what)
+        assert (await self._ask(client, sim, what)).status_code == 200
+        started = 0 if what != "post" else 1 if fault == "cut" else 2
+        assert sim.counters["exports_started"] == started, "an answer that has begun is one of an export that started"
+
+    @pytest.mark.parametrize("what", ["token", "post", "list"])
+    @pytest.mark.parametrize("fault", ["stall", "stall_body"])
+    async def test_stalled(self, sim: SimulatedLeanix, client: PlainClient, what: str, fault: str) -> None:
+        sim.switches.merge({f"{what}_fault": fault, f"{what}_fault_times": 1})
+        client.http.timeout = httpx.Timeout(5, read=0.2)
+        with pytest.raises(httpx.ReadTimeout):
+            await self._ask(client, sim, what)
+        assert (await self._ask(client, sim, what)).status_code == 200
+
+    @pytest.mark.parametrize("what", ["token", "post", "list"])
+    async def test_other_words(self, sim: SimulatedLeanix, client: PlainClient, what: str) -> None:
+        sim.switches.merge({f"{what}_fault": "html", f"{what}_fault_times": 1, "retry_after": "garbage"})
+        page = await self._ask(client, sim, what)
+        assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert page.headers["retry-after"] == "in a while"
+        sim.switches.merge({f"{what}_fault": "html200", f"{what}_fault_times": 1})
+        page = await self._ask(client, sim, what)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        sim.switches.merge({f"{what}_fault": "cut_json", f"{what}_fault_times": 1})
+        half = await self._ask(client, sim, what)
+        assert half.status_code == 200
+        with pytest.raises(ValueError, match=r"JSON|delimiter|Unterminated|Expecting"):
+            half.json()
+
+    @pytest.mark.parametrize("what", ["post", "list"])
+    async def test_an_error_that_says_200(self, sim: SimulatedLeanix, client: PlainClient, what: str) -> None:
+        sim.switches.merge({f"{what}_fault": "error200", f"{what}_fault_times": 1})
+        reply = await self._ask(client, sim, what)
+        assert (reply.status_code, reply.json()["status"]) == (200, "ERROR")
+        assert sim.counters["exports_started"] == 0
+
+    async def test_other_types(self, sim: SimulatedLeanix, client: PlainClient) -> None:
+        sim.switches.merge({"post_fault": "odd_types", "post_fault_times": 1, "list_fault_times": -1})
+        assert isinstance((await client.start()).json()["data"], list)
+        sim.switches.list_fault = "odd_types"
+        assert isinstance((await client.list_exports()).json()["data"], dict)
+        sim.switches.list_fault = "odd_rows"
+        assert isinstance((await client.list_exports()).json()["data"][0], list)
+        sim.switches.list_fault = "odd_ids"
+        assert isinstance((await client.list_exports()).json()["data"][0]["id"], int)
+        sim.switches.list_fault = "odd_statuses"
+        assert (await client.list_exports()).json()["data"][0]["status"] is None
+        sim.switches.merge({"token_fault": "odd_types", "token_fault_times": 1})
+        reply = await self._ask(client, sim, "token")
+        assert reply.json()["access_token"] == 17
+
+    async def test_only_after_some_calls(self, sim: SimulatedLeanix, client: PlainClient) -> None:
+        sim.switches.merge({"list_fault": "status", "list_fault_after": 2, "list_fault_times": 1})
+        assert [(await client.list_exports()).status_code for _ in range(4)] == [200, 200, 500, 200]
+        sim.switches.merge({"token_fault_after": 1, "token_fault_times": -1})
+        assert [(await client.login(sim.api_token)).status_code for _ in range(3)] == [200, 401, 401]
+
+    async def test_bearers_that_are_revoked_meanwhile(self, sim: SimulatedLeanix, client: PlainClient) -> None:
+        sim.switches.revoke_after_lists = 2
+        assert [(await client.list_exports()).status_code for _ in range(3)] == [200, 200, 401]
+        await client.login(sim.api_token)
+        assert (await client.list_exports()).status_code == 200
+
+    async def test_a_key_that_comes_late(self, sim: SimulatedLeanix, client: PlainClient) -> None:
+        sim.switches.key_delay_s = 30
+        await client.start()
+        row = await client.finished()
+        assert (row["status"], row["downloadKey"]) == ("COMPLETED", None)
+        sim.clock.advance(31)
+        (row,) = await client.rows()
+        assert (await client.download(row["downloadKey"])).status_code == 200
+
+    async def test_a_key_that_somebody_else_uses(self, sim: SimulatedLeanix, client: PlainClient) -> None:
+        sim.switches.key_taken_times = 1
+        await client.start()
+        row = await client.finished()
+        assert (row["status"], row["downloadKey"] is None) == ("COMPLETED", False)
+        assert (await client.download(row["downloadKey"])).status_code == 404
+        (row,) = await client.rows()
+        assert row["status"] == "DOWNLOADED"
+        assert sim.counters["keys_spent"] == 0, "it was not we who spent it"
+
+    @pytest.mark.parametrize("spends", [True, False])
+    @pytest.mark.parametrize("fault", ["hang_up", "cut_header", "stall_header", "reset"])
+    async def test_downloads_that_break(
+        self, sim: SimulatedLeanix, client: PlainClient, fault: str, *, spends: bool
+    ) -> None:
+        sim.switches.merge({"download_fault": fault, "broken_transfer_spends": spends})
+        await client.start()
+        key = (await client.finished())["downloadKey"]
+        timeout = httpx.Timeout(5, read=0.2)
+        with pytest.raises((httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError)):
+            await client.download(key, timeout=timeout)
+        assert (await client.download(key)).status_code == (404 if spends else 200)
+        assert sim.counters["keys_spent"] == 1
+
+    async def test_a_maintenance_page_instead_of_a_file(self, sim: SimulatedLeanix, client: PlainClient) -> None:
+        sim.switches.download_fault = "html"
+        await client.start()
+        key = (await client.finished())["downloadKey"]
+        assert [(await client.download(key)).status_code for _ in range(2)] == [503, 200]
+
+    async def test_what_was_asked_is_noted(self, sim: SimulatedLeanix, client: PlainClient) -> None:
+        sim.switches.merge({"rate_limit_per_minute": 1, "retry_after": "seconds", "retry_after_s": -3})
+        await client.list_exports()
+        await client.list_exports()
+        await client.http.get("/admin/state")
+        told = [(noted.method, noted.path, noted.status, noted.retry_after) for noted in sim.journal]
+        assert told == [("POST", TOKEN, 200, None), ("GET", EXPORTS, 200, None), ("GET", EXPORTS, 429, "-3")]
+        assert all(noted.asked_at <= (noted.ended_at or noted.asked_at) for noted in sim.journal)
+
+
 class TestRedirects:
     async def test_to_another_origin_where_the_bearer_is_not_wanted(
         self, sim: SimulatedLeanix, client: PlainClient
@@ -620,6 +746,19 @@ class TestLife:
         with pytest.raises(UsageError, match=f"can't listen on 127.0.0.1:{port}: Address already in use"):
             async with SimulatedLeanix(SimulatorSettings(port=port)):
                 pass
+
+    async def test_offline_nothing_listens_and_online_everything_is_as_it_was(self, sim: SimulatedLeanix) -> None:
+        async with httpx.AsyncClient(base_url=sim.url, trust_env=False) as http:
+            before = (await http.get("/admin/state")).json()["workspaces"][0]["id"]
+            for _ in range(2):
+                sim.go_offline()
+                with pytest.raises(httpx.TransportError):  # the connection that was open is cut
+                    await http.get("/admin/state")
+                with pytest.raises(httpx.ConnectError):
+                    await http.get("/admin/state")
+                await sim.go_online()
+                assert (await http.get("/admin/state")).json()["workspaces"][0]["id"] == before
+            sim.go_offline()  # it can be stopped like that, too
 
     def test_in_a_thread(self) -> None:
         with simulated_leanix_thread(SMALL) as sim:

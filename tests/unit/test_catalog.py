@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanix_backup import manifest as manifests
-from leanix_backup.catalog import Backup, read_catalog, read_manifest, select
+from leanix_backup.catalog import Backup, HiddenCopy, read_catalog, read_manifest, select
 from leanix_backup.errors import BackupError, NotStoredError, StoreError, UsageError
 from leanix_backup.model import ExportType, StoredCopy
 from leanix_backup.naming import BackupKey, backup_key, export_prefix
@@ -55,7 +55,12 @@ class TestReadCatalog:
         await put(store, key_of("aaaaaaaa"), manifest=False)
         await put(store, key_of("bbbbbbbb"), file=False)
         await put(store, key_of("cccccccc"))
-        assert [found.key.run8 for found in (await read_catalog([store])).backups] == ["cccccccc"]
+        catalog = await read_catalog([store])
+        assert [found.key.run8 for found in catalog.backups] == ["cccccccc"]
+        assert [(half.key.run8, half.destination, half.there.key) for half in catalog.halves] == [
+            ("aaaaaaaa", store.name, key_of("aaaaaaaa").artifact),
+            ("bbbbbbbb", store.name, key_of("bbbbbbbb").manifest),
+        ]
 
     async def test_a_half_here_and_a_half_there_is_no_whole(self) -> None:
         disk, offsite = MemoryStore("disk"), MemoryStore("offsite")
@@ -87,6 +92,35 @@ class TestReadCatalog:
         assert (failed.destination, failed.error.code) == ("down", "destination_unreachable")
         assert (failed.error.message, failed.error.hint) == ("no answer", "look at the network")
 
+    async def test_what_somebody_deleted_where_versions_are_kept_is_hidden_and_counts_for_nothing(self) -> None:
+        vault, disk = MemoryStore("vault", versioned=True), MemoryStore("disk")
+        both, gone, half = (key_of(run8, NOON) for run8 in ("aaaaaaaa", "bbbbbbbb", "cccccccc"))
+        for key in (both, gone, half):
+            await put(vault, key)
+        await put(disk, both)
+        versions = {found.key: found.version async for found in vault.scan()}
+        for part in (both.artifact, both.manifest, gone.artifact, half.manifest):
+            vault.hide(part)
+        catalog = await read_catalog([vault, disk])
+        (seen,) = catalog.backups
+        assert (seen.key, seen.copies) == (both, (StoredCopy("disk", both.artifact),))
+        assert seen.hidden == (HiddenCopy("vault", both.artifact, versions[both.artifact], versions[both.manifest]),)
+        assert {found.key: found.hidden for found in catalog.hidden} == {
+            gone: (HiddenCopy("vault", gone.artifact, versions[gone.artifact], None),),
+            half: (HiddenCopy("vault", half.artifact, None, versions[half.manifest]),),
+        }
+        assert all(found.copies == () and found.size_bytes == 5 for found in catalog.hidden)
+        assert catalog.of("acme", ExportType.SNAPSHOT) == catalog.backups
+
+    async def test_a_hidden_manifest_is_read_by_its_version(self) -> None:
+        store = MemoryStore("vault", versioned=True)
+        await store.put_bytes(KEY.manifest, manifests.encode(manifest()))
+        (found,) = [found async for found in store.scan()]
+        store.hide(KEY.manifest)
+        with pytest.raises(NotStoredError):
+            await read_manifest(store, KEY)
+        assert await read_manifest(store, KEY, version=found.version) == manifest()
+
     async def test_one_that_breaks_off_half_way_shows_what_was_read_and_says_so(self) -> None:
         class Breaking(MemoryStore):
             async def scan(self, prefix: str = "") -> AsyncIterator[StoredObject]:
@@ -96,9 +130,11 @@ class TestReadCatalog:
 
         store = Breaking("breaking")
         await put(store, key_of("aaaaaaaa"))
+        await put(store, key_of("bbbbbbbb"), manifest=False)
         catalog = await read_catalog([store])
         assert [found.key.run8 for found in catalog.backups] == ["aaaaaaaa"]
         assert [failed.destination for failed in catalog.errors] == ["breaking"]
+        assert catalog.halves == (), "the other half may be where nobody could look"
 
     async def test_a_folder_that_is_not_there_is_an_error_and_no_empty_store(self, tmp_path: Path) -> None:
         catalog = await read_catalog([LocalStore("disk", tmp_path / "unmounted")])
@@ -145,9 +181,9 @@ class TestReadManifest:
     async def test_another_backups(self) -> None:
         store, other = MemoryStore(), backup_key("acme", ExportType.SNAPSHOT, run_id="ab" * 16, taken_at=WHEN)
         await store.put_bytes(other.manifest, manifests.encode(manifest()))
-        with pytest.raises(BackupError, match="another backup") as caught:
+        with pytest.raises(BackupError, match="another backup: run_id") as caught:
             await read_manifest(store, other)
-        assert caught.value.code == "manifest_invalid"
+        assert caught.value.code == "manifest_mismatch"
 
     async def test_what_lies_there(self) -> None:
         store = MemoryStore()

@@ -213,6 +213,38 @@ class TestNothingIsLeft:
             await spool.receive(RUN, chunks(b"x"))
         assert caught.value.code == "spool_unwritable"
 
+    def test_on_a_volume_that_becomes_read_only(self, tmp_path: Path) -> None:
+        volume = tmp_path / "volume"
+        volume.mkdir()
+        found = on_small_volume(
+            volume,
+            """
+import asyncio, json, os, subprocess, sys
+from pathlib import Path
+from leanix_backup.errors import SpoolError
+from leanix_backup.spool import Spool
+
+folder = Path(sys.argv[1])
+spool = Spool(folder, max_size_bytes=2**40)
+subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+codes = []
+
+async def little():
+    yield b"PK"
+
+try:
+    spool.room()
+except SpoolError as error:
+    codes.append(error.code)
+try:
+    asyncio.run(spool.receive("r1", little()))
+except SpoolError as error:
+    codes.append(error.code)
+print(json.dumps({"codes": codes}))
+""",
+        )
+        assert found["codes"] == ["spool_unwritable"] * 2
+
     def test_on_a_volume_that_is_full(self, tmp_path: Path) -> None:
         volume = tmp_path / "volume"
         volume.mkdir()

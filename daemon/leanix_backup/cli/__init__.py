@@ -10,12 +10,35 @@ def main() -> None:
     """Run the command that the command line asks for, and exit with its status (design §5)."""
     _open_standard_streams()
     try:
-        from leanix_backup.cli.app import run
-
-        status = run(sys.argv[1:])
+        status = _run(sys.argv[1:])
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    if "health" in arguments:
+        from leanix_backup.cli.quick import quick_health
+
+        status = quick_health(arguments)
+        if status is not None:
+            return status
+    _heed_termination()
+    from leanix_backup.cli.app import run
+
+    return run(arguments)
+
+
+def _heed_termination() -> None:
+    """Let SIGTERM end the first process of a container, too, until a command has ways of its own.
+
+    To that process the kernel delivers only signals that it handles. Without this, a container that is stopped while
+    it is still starting, or lists backups, would go on until it is killed.
+    """
+    if os.getpid() == 1:
+        import signal
+
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _open_standard_streams() -> None:

@@ -14,14 +14,33 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from leanix_backup import __version__
-from leanix_backup.cli import backup, config, coverage, demo, listing, next_runs, serve, simulate, status
+from leanix_backup.cli import (
+    accept,
+    backup,
+    config,
+    coverage,
+    demo,
+    fetch,
+    health,
+    listing,
+    next_runs,
+    prune,
+    retention,
+    serve,
+    simulate,
+    status,
+    verify,
+)
 from leanix_backup.cli.common import Settings, show_error
 from leanix_backup.errors import EXIT_FAILED, EXIT_INTERRUPTED, BackupError
 
 _HABITS = {
     "archives": "list",
+    "check": "verify",
     "create": "backup",
+    "extract": "fetch",
     "forget": "prune",
+    "info": "show",
     "ls": "list",
     "perform": "backup",
     "restore": "fetch",
@@ -65,9 +84,15 @@ app.command("serve")(serve.serve)
 app.command("backup")(backup.backup)
 app.command("list")(listing.list_backups)
 app.command("show")(listing.show_backup)
+app.command("verify")(verify.verify)
+app.command("fetch")(fetch.fetch)
+app.command("prune")(prune.prune)
+app.command("accept")(accept.accept)
 app.command("next")(next_runs.next_runs)
 app.command("status")(status.status)
 app.command("coverage")(coverage.coverage)
+app.command("health")(health.health)
+app.add_typer(retention.app, name="retention")
 app.add_typer(config.app, name="config")
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)

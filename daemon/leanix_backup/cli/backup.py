@@ -56,6 +56,7 @@ def _choose(config: Config, names: list[str], *, every: bool) -> list[Job]:
 
 
 async def _back_up(config: Config, jobs: list[Job], wait: bool, as_json: bool) -> int:
+    from leanix_backup.cli.last_resort import end_soon
     from leanix_backup.cli.progress import watching
     from leanix_backup.clock import Clock
     from leanix_backup.crew import Crew
@@ -71,7 +72,13 @@ async def _back_up(config: Config, jobs: list[Job], wait: bool, as_json: bool) -
         async with Workshop(config, jobs, clock=clock, log=log) as workshop:
             await workshop.warn()
             await workshop.sweep()
-            crew = Crew(workshop, grace=config.shutdown_grace, clock=clock, log=log)
+            crew = Crew(
+                workshop,
+                grace=config.shutdown_grace,
+                clock=clock,
+                log=log,
+                all_told=lambda: end_soon(_SIGNAL_BASE + (crew.signal or 0), log),
+            )
 
             async def one(job: Job) -> None:
                 call = Call(job, Trigger.MANUAL, clock.utc_now(), wait_for_lock=wait, progress=watch.job(job.name))

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +27,7 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+_YEARS = range(1970, 9000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,22 @@ def require_known(kind: str, name: str, known: Iterable[str]) -> None:
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"{kind}s here: {', '.join(names) or 'none'}"
     raise UsageError(f"there is no {kind} {name!r}", code=f"unknown_{kind}", hint=hint)
+
+
+def parse_time(text: str) -> datetime:
+    """Read a date or a time that somebody typed, as an instant; without a zone it is UTC's.
+
+    Raises:
+        UsageError: It is none, or too far away to reckon with.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text!r} is no time", hint="write 2027-03-27 or 2027-03-27T12:00Z") from None
+    if instant.year not in _YEARS:
+        raise UsageError(f"{text!r} is too far away", hint=f"write a year from {_YEARS[0]} to {_YEARS[-1]}")
+    return instant
 
 
 def print_json(value: Any) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from leanix_backup.catalog import Backup
 from leanix_backup.cli.common import AsJson, ConfigFile, configure_log, load_config, plain, print_json, require_known
-from leanix_backup.cli.listing import AtDestination, OfWorkspace, read, tell_errors
+from leanix_backup.cli.looking import AtDestination, OfWorkspace, read, tell_errors
 from leanix_backup.clock import Clock, format_utc
 from leanix_backup.config import Purpose
 from leanix_backup.coverage import Coverage, cover

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import anyio
 import typer
 
-from leanix_backup.catalog import Backup, Catalog, read_catalog, read_manifest, select
+from leanix_backup.catalog import Backup, Catalog, read_manifest
 from leanix_backup.cli.common import (
     AsJson,
     ConfigFile,
@@ -18,21 +19,25 @@ from leanix_backup.cli.common import (
     plain,
     print_json,
     printable,
-    require_known,
+    say,
     table,
+)
+from leanix_backup.cli.looking import (
+    AtDestination,
+    OfExport,
+    OfWorkspace,
+    choose,
+    filtered,
+    look,
+    read,
+    require_same_run,
+    tell_errors,
 )
 from leanix_backup.clock import format_utc
 from leanix_backup.config import Config, Purpose
-from leanix_backup.destinations import open_store
-from leanix_backup.errors import EXIT_PARTIAL, BackupError, StoreError, UsageError
-from leanix_backup.model import ExportType, FailedCopy, Failure, Manifest
-from leanix_backup.stores import NOT_MADE_YET, Store
-
-OfWorkspace = Annotated[str | None, typer.Option("--workspace", metavar="NAME", help="Only this workspace.")]
-OfExport = Annotated[
-    str | None, typer.Option("--export", metavar="EXPORT", help="Only this export: snapshot, audit-log, archive.")
-]
-AtDestination = Annotated[str | None, typer.Option("--destination", metavar="NAME", help="Only this destination.")]
+from leanix_backup.errors import EXIT_FAILED, BackupError
+from leanix_backup.model import FailedCopy, Failure, Manifest
+from leanix_backup.stores import Store
 
 
 def list_backups(
@@ -46,18 +51,8 @@ def list_backups(
     """List the backups at all destinations."""
     config = load_config(context, config_file, Purpose.READ)
     configure_log(config)
-    kind = _export(export)
-    catalog = anyio.run(read, config, destination)
-    if workspace is not None:
-        known = {found.key.workspace for found in catalog.backups} | set(config.workspaces)
-        # A destination that is down may hold it; one that was not made yet holds nothing.
-        if all(failed.error.code == NOT_MADE_YET for failed in catalog.errors):
-            require_known("workspace", workspace, known)
-    chosen = [
-        found
-        for found in catalog.backups
-        if workspace in (None, found.key.workspace) and kind in (None, found.key.export)
-    ]
+    catalog = filtered(anyio.run(read, config, destination), config, workspace, export)
+    chosen = sorted((*catalog.backups, *catalog.hidden), key=lambda found: (found.key.taken_at, found.key.artifact))
     if as_json:
         backups = [
             {
@@ -67,6 +62,7 @@ def list_backups(
                 "taken_at": found.key.taken_at,
                 "size_bytes": found.size_bytes,
                 "copies": plain(found.copies),
+                "hidden": _hidden(found),
             }
             for found in chosen
         ]
@@ -79,7 +75,10 @@ def list_backups(
                 found.key.export.slug,
                 format_utc(found.key.taken_at),
                 human_size(found.size_bytes),
-                ", ".join(copy.destination for copy in found.copies),
+                ", ".join(
+                    [copy.destination for copy in found.copies]
+                    + [f"{copy.destination} (hidden)" for copy in found.hidden]
+                ),
             )
             for found in chosen
         ]
@@ -92,12 +91,15 @@ def list_backups(
             )
         else:
             typer.echo("no backups" if not catalog.errors else "no backups were found at what could be read")
-    raise typer.Exit(tell_errors(catalog, as_json=as_json))
+    status = tell_errors(catalog, as_json=as_json)
+    raise typer.Exit(_tell_hidden(chosen, as_json=as_json) or status)
 
 
 def show_backup(
     context: typer.Context,
     backup: Annotated[str, typer.Argument(metavar="BACKUP", help="A run id, a key, or acme/snapshot@latest.")],
+    workspace: OfWorkspace = None,
+    export: OfExport = None,
     destination: AtDestination = None,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
@@ -105,82 +107,68 @@ def show_backup(
     """Show what is known of one backup: its manifest, and where it lies."""
     config = load_config(context, config_file, Purpose.READ)
     configure_log(config)
-    catalog = anyio.run(read, config, destination)
-    try:
-        found = select(catalog.backups, backup, known=config.workspaces)
-    except UsageError:
-        tell_errors(catalog, as_json=False)
-        raise
-    manifest, unreadable = anyio.run(_manifest, config, found)
-    errors = (*catalog.errors, *unreadable)
-    catalog = Catalog(catalog.backups, errors)
+
+    async def work() -> tuple[Backup, Catalog, Manifest | None]:
+        catalog, stores = await look(config, destination)
+        return await _find(config, filtered(catalog, config, workspace, export), stores, backup)
+
+    found, catalog, manifest = anyio.run(work)
     if manifest is None:
         tell_errors(catalog, as_json=False)
         raise BackupError("no copy of its manifest can be read", code="manifest_invalid", hint="see the errors above")
-    if "@" not in backup and "/" not in backup and not _is_start(backup, manifest.run_id):
-        raise UsageError(f"no backup is {backup!r}", code="no_such_backup", hint=f"did you mean {manifest.run_id}?")
+    require_same_run(backup, manifest.run_id)
     if as_json:
-        print_json({"manifest": plain(manifest), "copies": plain(found.copies), "errors": plain(catalog.errors)})
+        print_json(
+            {
+                "manifest": plain(manifest),
+                "copies": plain(found.copies),
+                "hidden": _hidden(found),
+                "errors": plain(catalog.errors),
+            }
+        )
     else:
         _print_manifest(manifest)
         for each in found.copies:
-            typer.echo(f"stored at     {each.destination}: {each.key}")
-    raise typer.Exit(tell_errors(catalog, as_json=as_json))
+            say(f"stored at     {each.destination}: {each.key}")
+    status = tell_errors(catalog, as_json=as_json)
+    raise typer.Exit(_tell_hidden([found], as_json=as_json) or status)
 
 
-async def read(config: Config, destination: str | None) -> Catalog:
-    """Read what lies at one destination, or at all of them."""
-    if destination is not None:
-        require_known("destination", destination, config.destinations)
-    stores, errors = _open(config, destination)
-    catalog = await read_catalog(stores)
-    return Catalog(catalog.backups, (*catalog.errors, *errors))
+async def _find(
+    config: Config, catalog: Catalog, stores: Sequence[Store], backup: str
+) -> tuple[Backup, Catalog, Manifest | None]:
+    """Find a backup, and read the first manifest of it that is a good one.
 
-
-async def _manifest(config: Config, found: Backup) -> tuple[Manifest | None, list[FailedCopy]]:
-    """Read the manifest of the first copy that has a good one; also what is wrong with those before it."""
+    What is wrong with the manifests before that one is among the catalogue's errors.
+    """
+    found = choose(catalog, backup, config)
+    known = {store.name: store for store in stores}
+    versions: list[tuple[str, str | None]] = [(copy.destination, None) for copy in found.copies]
+    versions += [(copy.destination, copy.manifest_version) for copy in found.hidden]
     failed: list[FailedCopy] = []
-    for copy in found.copies:
-        store = open_store(copy.destination, config.destinations[copy.destination])
+    manifest = None
+    for name, version in versions:
         try:
-            return await read_manifest(store, found.key), failed
+            manifest = await read_manifest(known[name], found.key, version=version)
+            break
         except BackupError as error:
-            failed.append(FailedCopy(copy.destination, Failure(error.code, error.message, error.hint)))
-    return None, failed
+            failed.append(FailedCopy(name, Failure(error.code, error.message, error.hint)))
+    return found, replace(catalog, errors=(*catalog.errors, *failed)), manifest
 
 
-def _is_start(text: str, run_id: str) -> bool:
-    return run_id.replace("-", "").startswith(text.lower().replace("-", ""))
+def _hidden(found: Backup) -> list[dict[str, str]]:
+    return [{"destination": copy.destination, "key": copy.key} for copy in found.hidden]
 
 
-def _open(config: Config, only: str | None) -> tuple[list[Store], list[FailedCopy]]:
-    stores: list[Store] = []
-    errors: list[FailedCopy] = []
-    for name, destination in config.destinations.items():
-        if only not in (None, name):
-            continue
-        try:
-            stores.append(open_store(name, destination))
-        except StoreError as error:
-            errors.append(FailedCopy(name, Failure(error.code, error.message, error.hint)))
-    return stores, errors
-
-
-def _export(text: str | None) -> ExportType | None:
-    if text is None:
-        return None
-    kind = ExportType.from_slug(text.lower().replace("_", "-"))
-    if kind is None:
-        require_known("export", text, [member.slug for member in ExportType])
-    return kind
-
-
-def tell_errors(catalog: Catalog, *, as_json: bool) -> int:
-    """Say on standard error which destinations could not be read, and return the exit status that follows."""
+def _tell_hidden(backups: Iterable[Backup], *, as_json: bool) -> int:
+    """Say on standard error which copies somebody deleted, and return the exit status that follows."""
+    hidden = [copy for found in backups for copy in found.hidden]
     if not as_json:
-        for failed in catalog.errors:
-            typer.echo(f"error: {failed.destination}: {failed.error.message}\n  hint: {failed.error.hint}", err=True)
-    return EXIT_PARTIAL if catalog.errors else 0
+        for copy in hidden:
+            say(f"error: {copy.destination}: {copy.key} is hidden by a delete marker [backup_hidden]", err=True)
+        if hidden:
+            say("  hint: somebody deleted it; `leanix-backup fetch` still brings it back", err=True)
+    return EXIT_FAILED if hidden else 0
 
 
 def _print_manifest(manifest: Manifest) -> None:

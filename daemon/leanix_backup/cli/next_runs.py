@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from leanix_backup.cli.common import AsJson, ConfigFile, configure_log, load_config, print_json, table
+from leanix_backup.cli.common import AsJson, ConfigFile, configure_log, load_config, parse_time, print_json, table
 from leanix_backup.config import Job, Purpose
 from leanix_backup.cron import dst_note
-from leanix_backup.errors import UsageError
 
 _MOST = 1000
-_YEARS = range(1970, 9000)
 
 
 def next_runs(
@@ -29,7 +27,7 @@ def next_runs(
     """Show the coming runs of every job that is not paused, with a note where daylight saving moves one."""
     config = load_config(context, config_file, Purpose.CHECK)
     configure_log(config)
-    start = _parse(after) if after else datetime.now(UTC)
+    start = parse_time(after) if after else datetime.now(UTC)
     jobs = [(job, _coming(job, start, count)) for job in config.jobs.values() if job.enabled]
     if as_json:
         print_json(
@@ -62,14 +60,3 @@ def _coming(job: Job, start: datetime, count: int) -> list[tuple[datetime, str |
         instant = job.schedule.next_after(instant)
         coming.append((instant, dst_note(job.schedule, instant)))
     return coming
-
-
-def _parse(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(f"{text!r} is no time", hint="write 2027-03-27 or 2027-03-27T12:00Z") from None
-    if instant.year not in _YEARS:
-        raise UsageError(f"{text!r} is too far away", hint=f"write a year from {_YEARS[0]} to {_YEARS[-1]}")
-    return instant

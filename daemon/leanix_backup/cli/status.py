@@ -13,14 +13,14 @@ import typer
 from leanix_backup import coverage
 from leanix_backup.catalog import Backup, Catalog, read_catalog, read_manifest
 from leanix_backup.cli.common import AsJson, ConfigFile, configure_log, load_config, plain, print_json, table
-from leanix_backup.cli.listing import tell_errors
+from leanix_backup.cli.looking import tell_errors
 from leanix_backup.clock import Clock, format_utc
 from leanix_backup.config import Config, Job, Purpose
 from leanix_backup.cron import parse_duration
-from leanix_backup.destinations import open_store
+from leanix_backup.destinations import open_stores
 from leanix_backup.errors import EXIT_FAILED, BackupError, UsageError
 from leanix_backup.freshness import State, judge
-from leanix_backup.ledger import FILE_NAME, Entry, Ledger
+from leanix_backup.ledger import FILE_NAME, Entry, Ledger, is_there
 from leanix_backup.model import ExportType, Failure, Outcome, Stretch, Trigger
 from leanix_backup.stores import Store
 
@@ -73,9 +73,7 @@ def _age(text: str | None) -> timedelta | None:
 
 async def _look(config: Config, max_age: timedelta | None) -> tuple[list[Standing], Catalog]:
     now = Clock().utc_now()
-    stores: dict[str, Store] = {}
-    for name in {name for job in config.jobs.values() for name in job.destinations}:
-        stores[name] = open_store(name, config.destinations[name])
+    stores = open_stores(config, {name for job in config.jobs.values() for name in job.destinations})
     known = await read_catalog(stores.values())
     return [await _stand(config, job, known, stores, now, max_age) for job in config.jobs.values()], known
 
@@ -136,7 +134,7 @@ async def _recent(config: Config, job: Job) -> tuple[Entry | None, datetime | No
         BackupError: There is one, and it can't be read.
     """
     path = config.state_dir / FILE_NAME
-    if not path.exists():
+    if not is_there(path):
         return None, None
     async with Ledger(path, read_only=True) as ledger:
         ended = [entry for entry in await ledger.history(job.name) if entry.outcome is not None]

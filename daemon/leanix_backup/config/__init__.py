@@ -31,6 +31,7 @@ from leanix_backup.config.settings import (
     VerifyLimits,
     Workspace,
 )
+from leanix_backup.config.values import Mistake, parse_span
 from leanix_backup.config.words import (
     Addressing,
     Checksum,
@@ -62,6 +63,7 @@ __all__ = [
     "Log",
     "LogFormat",
     "LogLevel",
+    "Mistake",
     "Network",
     "NotifyLevel",
     "NotifyTarget",
@@ -76,6 +78,7 @@ __all__ = [
     "Workspace",
     "example",
     "load",
+    "parse_span",
     "schema",
     "settings_table",
     "show",

@@ -55,12 +55,18 @@ def _check_workspaces(report: Report) -> None:
         return
     if not report.tree.names("workspaces"):
         report.miss(("workspaces",), "no workspace is configured")
+    taken: dict[object, str] = {}
     for name, section in report.root.workspaces.items():
         path: Path = ("workspaces", name)
         if section.url is None:
             report.miss((*path, "url"), "the workspace needs its URL")
         if section.api_token is None and section.api_token_file is None:
             report.miss_secret((*path, "api_token"), "the workspace needs an API token")
+        elif section.url is not None:
+            same = (section.url, section.api_token, section.api_token_file)
+            if (first := taken.setdefault(same, name)) != name:
+                message = f"is the same workspace as {first}: two names would take each other's exports"
+                report.refuse(path, message, "give the jobs of both one name")
 
 
 def _check_sections(report: Report) -> None:

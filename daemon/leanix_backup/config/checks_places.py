@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+from leanix_backup.config.hosts import is_loopback
 from leanix_backup.config.places import LocalSection, S3Section
 from leanix_backup.config.report import Report
 from leanix_backup.config.resolve import spool_path
@@ -74,7 +76,8 @@ def _check_s3(report: Report, path: SettingPath, section: S3Section) -> object:
         report.refuse((*path, "part_size"), "must be between 5MiB and 5GiB", "S3 takes no others")
     if section.object_lock is not None and section.object_lock.retain is None:
         report.miss((*path, "object_lock", "retain"), "an object lock needs to know how long", "for example 400d")
-    if (section.endpoint_url or "").startswith("http://"):
+    endpoint = urlsplit(section.endpoint_url or "")
+    if endpoint.scheme == "http" and not is_loopback(endpoint.hostname or ""):
         report.warn((*path, "endpoint_url"), "is plain http: backups cross the network unencrypted", "use https")
     if section.bucket is None:
         return None

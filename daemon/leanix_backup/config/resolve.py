@@ -23,6 +23,7 @@ def resolve(root: Root, warnings: tuple[Problem, ...]) -> settings.Config:
         workspaces={name: _workspace(name, section) for name, section in root.workspaces.items()},
         destinations={name: _destination(name, section) for name, section in root.destinations.items()},
         jobs={name: _job(root, name, section) for name, section in root.jobs.items()},
+        retention=merge.policy(root.defaults.retention),
         state_dir=root.state_dir,
         spool=settings.Spool(spool_path(root), root.spool.max_size),
         verify=settings.VerifyLimits(

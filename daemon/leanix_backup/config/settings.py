@@ -225,6 +225,7 @@ class Config:
     """The whole configuration, complete and checked.
 
     Attributes:
+        retention: The default policy; None where there is none.
         http: None where it is switched off.
         warnings: What is allowed but probably not meant.
         sha256: Of the effective configuration without its secrets, in hex; for manifests.
@@ -234,6 +235,7 @@ class Config:
     workspaces: Mapping[str, Workspace]
     destinations: Mapping[str, Destination]
     jobs: Mapping[str, Job]
+    retention: RetentionPolicy | None
     state_dir: Path
     spool: Spool
     verify: VerifyLimits

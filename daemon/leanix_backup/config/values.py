@@ -40,7 +40,7 @@ _SIZES: Final = {
 _PORTS: Final = 65_535
 
 
-class Mistake(ValueError):  # noqa: N818 - the vocabulary calls it a mistake; it never leaves this room
+class Mistake(ValueError):  # noqa: N818 - the vocabulary calls it a mistake; whoever reads a value says where it stood
     """What is wrong with a value, in words that quote none of it, and what would be right."""
 
     def __init__(self, message: str, hint: str = "") -> None:

@@ -32,12 +32,19 @@ class Event(StrEnum):
     BACKUP_VERIFIED = "backup_verified"
     BACKUP_DAMAGED = "backup_damaged"
     BACKUP_NOT_CHECKED = "backup_not_checked"
+    BACKUP_PRUNED = "backup_pruned"
+    ORPHAN_REMOVED = "orphan_removed"
+    PRUNE_REFUSED = "prune_refused"
+    SHRINK_FOUND = "shrink_found"
+    SHRINK_ACCEPTED = "shrink_accepted"
     DESTINATION_FAILED = "destination_failed"
     RETRY_SCHEDULED = "retry_scheduled"
     COVERAGE_GAP_FOUND = "coverage_gap_found"
     ARTIFACT_SET_ASIDE = "artifact_set_aside"
     SPOOL_FULL = "spool_full"
     LEDGER_REBUILT = "ledger_rebuilt"
+    LEDGER_FAILED = "ledger_failed"
+    CLOCK_SET_BACK = "clock_set_back"
     LINE_LOST = "line_lost"
 
 
@@ -58,7 +65,11 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.SERVICE_STOPPING: EventSpec(
         "info", "A signal asked the service to stop; no new run starts.", ("signal", "running", "grace_s")
     ),
-    Event.SERVICE_STOPPED: EventSpec("info", "The service has ended.", ("duration_s",)),
+    Event.SERVICE_STOPPED: EventSpec(
+        "info",
+        "The service has ended; `forced` where something did not answer that could not be called off.",
+        ("duration_s", "forced"),
+    ),
     Event.CONFIG_WARNING: EventSpec(
         "warning",
         "The configuration is valid, but says something that you may not mean.",
@@ -126,7 +137,7 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.DOWNLOAD_INTERRUPTED: EventSpec(
         "warning",
-        "The download broke off before it was whole.",
+        "The download broke off before it was whole, or was refused.",
         ("export_id", "received_bytes", "error_code", "error", "key_still_listed"),
         "Nothing, once. Often: look at the network between here and LeanIX.",
     ),
@@ -162,6 +173,34 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         ("destination", "key", "error_code", "error", "hint"),
         "Look at `hint`: the destination did not answer, or this machine had no room.",
     ),
+    Event.BACKUP_PRUNED: EventSpec(
+        "info",
+        "A backup was deleted at a destination, as retention does not keep it.",
+        ("destination", "key", "taken_at", "reason"),
+    ),
+    Event.ORPHAN_REMOVED: EventSpec(
+        "info",
+        "A file without a manifest was deleted: what a crash had left of a backup.",
+        ("destination", "key", "modified_at"),
+    ),
+    Event.PRUNE_REFUSED: EventSpec(
+        "warning",
+        "Something stays at a destination although retention does not keep it: `count` of them for this reason, the "
+        "first is `key`. Level `info` where a lock keeps it.",
+        ("destination", "key", "count", "error_code", "error", "hint", "locked_until"),
+        "Look at `hint`. Where the destination locks what is stored, nothing: it goes when the lock has ended.",
+    ),
+    Event.SHRINK_FOUND: EventSpec(
+        "warning",
+        "A snapshot holds far fewer fact sheets than the last good one. It is stored; nothing is pruned meanwhile.",
+        ("fact_sheets", "last_good", "last_good_run"),
+        "See whether the technical user lost rights. If it was meant: `leanix-backup accept RUN --reason …`.",
+    ),
+    Event.SHRINK_ACCEPTED: EventSpec(
+        "info",
+        "Somebody said that a shrink was meant: pruning goes on with the next run.",
+        ("reason",),
+    ),
     Event.DESTINATION_FAILED: EventSpec(
         "error",
         "A destination did not take a backup, or could not be read.",
@@ -191,6 +230,19 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "The ledger was lost or damaged and was begun anew from the manifests at the destinations.",
         ("manifests", "kept_at"),
         "Find out what happened to `state_dir`. No backup is lost.",
+    ),
+    Event.LEDGER_FAILED: EventSpec(
+        "error",
+        "The end of a run could not be written into the ledger. What `run_finished` says of it holds.",
+        ("error_code", "error", "hint"),
+        "Look at the volume of `state_dir`. The next start goes through the end of that run once more.",
+    ),
+    Event.CLOCK_SET_BACK: EventSpec(
+        "warning",
+        "The ledger holds a due time that lies ahead: it was answered while the clock was ahead. It is forgotten, so "
+        "that the job runs again.",
+        ("known_due_at",),
+        "See whether this machine's time is kept right now, and look at what was stored with the wrong one.",
     ),
     Event.LINE_LOST: EventSpec(
         "error",

@@ -24,6 +24,7 @@ T = TypeVar("T")
 _EXPORTS_PATH = "/services/pathfinder/v1/exports"
 _PAGE_SIZE = 100
 _MOST_PAGES = 50
+_DOWNLOAD_TRIES = 100  # as many as the deadline allows: the key is there, and another export would take as long again
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ class LeanixClient:
         self._log = log
         self._tokens = tokens
 
-    async def identity(self, *, deadline: Deadline) -> wire.Identity:
-        """Say who the API token belongs to, and which workspace it opens."""
-        return (await self._tokens.get(timeout=self._timeout, deadline=deadline)).identity
+    async def identity(self, *, deadline: Deadline, tries: int = 6) -> wire.Identity:
+        """Say who the API token belongs to, and which workspace it opens; `tries`: how often to ask at most."""
+        return (await self._tokens.get(timeout=self._timeout, deadline=deadline, tries=tries)).identity
 
     async def start_export(self, export: ExportType, *, asked: Asked | None, deadline: Deadline) -> Started:
         """Ask for an export. Sent again only where it surely had no effect.
@@ -154,27 +155,28 @@ class LeanixClient:
             deadline: When to give up trying again; the bytes themselves may take longer.
 
         Raises:
-            LeanixError: Nobody answered, or with a fault: the key is unspent as far as anybody knows.
-            ExportLostError: LeanIX does not take the key: only a fresh export can help.
+            LeanixError: With `outcome_unknown`, the key may have been spent: look at the list before using it again.
+                Else it was not, and was tried again until the deadline where that might help.
+            ExportLostError: LeanIX does not take the key.
         """
         redactor.learn(key)
 
-        async def once() -> Opened | ExportLostError:
+        async def once() -> Opened | LeanixError:
             token: Token | None = None
             for last in (False, True):
                 token = await self._tokens.get(timeout=self._timeout, deadline=deadline, stale=token, tries=1)
                 url = f"{self._base_of(token)}{_EXPORTS_PATH}/downloads/{workspace_id}"
                 try:
                     return await open_download(self._transport, url, key, bearer=token.value, timeout=self._timeout)
-                except ExportLostError as error:  # a new attempt may help; the same key again can't
-                    return error
                 except LeanixError as error:
+                    if isinstance(error, ExportLostError) or error.outcome_unknown:
+                        return error  # what to do now is for the list to say
                     if error.code != TOKEN_REJECTED or last:
                         raise
             raise AssertionError("unreachable")
 
-        opened = await self._retrying(once, "download", deadline)
-        if isinstance(opened, ExportLostError):
+        opened = await self._retrying(once, "download", deadline, tries=_DOWNLOAD_TRIES)
+        if isinstance(opened, LeanixError):
             raise opened
         async with opened.stack:
             yield opened.download

@@ -117,7 +117,7 @@ def parse_token(reply: object) -> AccessToken:
     """
     value = _text(reply, "access_token")
     if value is None or not _HEADER_SAFE.fullmatch(value):
-        raise _invalid("the token endpoint answered without an access token")
+        raise _invalid("the token endpoint answered without an access token", reply)
     return AccessToken(value, _lifetime(_child(reply, "expires_in")))
 
 
@@ -151,7 +151,7 @@ def parse_job_id(reply: object) -> str:
             `OK`, as then something may have been started.
     """
     if not isinstance(reply, dict) or reply.get("status") != "OK":
-        raise _invalid("LeanIX did not confirm the export", quoted=error_text(reply))
+        raise _invalid("LeanIX did not confirm the export", reply)
     job_id = _text(_child(reply, "data"), "jobId")
     if job_id is None:
         raise _invalid("LeanIX confirmed the export without naming a job", outcome_unknown=True)
@@ -165,7 +165,7 @@ def parse_page(reply: object) -> ExportPage:
         LeanixError: `reply_invalid` where it is no list.
     """
     if not isinstance(reply, dict) or not isinstance(reply.get("data"), list):
-        raise _invalid("the list of exports is not a list", quoted=error_text(reply))
+        raise _invalid("the list of exports is not a list", reply)
     rows = tuple(row for entry in reply["data"] if (row := _parse_row(entry)) is not None)
     total = reply.get("total")
     counts = isinstance(total, int) and not isinstance(total, bool) and total >= 0
@@ -254,10 +254,13 @@ def _text(value: Any, name: str) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _invalid(message: str, *, quoted: str = "", outcome_unknown: bool = False) -> LeanixError:
+def _invalid(message: str, reply: object = None, *, outcome_unknown: bool = False) -> LeanixError:
+    """Say that an answer is none; one in which LeanIX says that it failed may be better the next time."""
+    quoted = error_text(reply)
     return LeanixError(
         f"{message}: {quoted}" if quoted else message,
         code="reply_invalid",
         hint="LeanIX answered in a shape that this version does not know; see the log and report it",
+        retryable=isinstance(reply, dict) and reply.get("status") == "ERROR",
         outcome_unknown=outcome_unknown,
     )

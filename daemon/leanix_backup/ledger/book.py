@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from leanix_backup.errors import BackupError
 from leanix_backup.files import make_folders
 from leanix_backup.ledger.entry import Entry, Shipment
+from leanix_backup.ledger.marks import Marks
 from leanix_backup.ledger.schema import MIGRATIONS, VERSION, runs, schedules, shipments, workspaces
 from leanix_backup.model import Asked, ExportType, Outcome, Stage, Trigger, Window
 
@@ -38,6 +39,18 @@ class LedgerBrokenError(BackupError):
     default_code = "ledger_broken"
 
 
+def is_there(path: Path) -> bool:
+    """Say whether there is a ledger.
+
+    Raises:
+        BackupError: `ledger_unusable`: nobody can say, as the folder may not be looked into.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise _translate(error, path) from error
+
+
 class Ledger:
     """The ledger of one `state_dir`; a context manager that closes it.
 
@@ -54,6 +67,7 @@ class Ledger:
         self._read_only = read_only
         self._engine = _engine(path, busy_timeout_s, read_only=read_only)
         self._one = anyio.CapacityLimiter(1)
+        self.marks = Marks(self._write, self._read)
 
     async def __aenter__(self) -> Self:
         """Open the file and bring it to this version.
@@ -163,6 +177,39 @@ class Ledger:
             found += [(entry, each) for each in await self.shipments(entry.run_id) if each.destination == destination]
         return tuple(found)
 
+    async def unshipped(self, destination: str) -> frozenset[str]:
+        """Say which files are still to lie at a destination, whether their runs have ended or not."""
+        query = sa.select(shipments.c.key).where(
+            shipments.c.destination == destination, shipments.c.stored_at.is_(None)
+        )
+        return frozenset(row["key"] for row in await self._read(query))
+
+    async def unship(self, run_id: str) -> None:
+        """Forget the shipments of a run that were not made: there is nothing left to ship."""
+        delete = shipments.delete().where(shipments.c.run_id == run_id, shipments.c.stored_at.is_(None))
+        await self._write(lambda connection: connection.execute(delete))
+
+    async def has_stored(self, destination: str) -> bool:
+        """Say whether anything was stored at a destination that is known of."""
+        query = (
+            sa.select(shipments.c.key)
+            .where(shipments.c.destination == destination, shipments.c.stored_at.is_not(None))
+            .limit(1)
+        )
+        return bool(await self._read(query))
+
+    async def unanswered(self, workspace: str, export: ExportType, *, since: datetime) -> tuple[Entry, ...]:
+        """Read the runs that ended although an export of theirs may still appear: nobody answered their request."""
+        query = runs.select().where(
+            runs.c.workspace == workspace,
+            runs.c.export == export.value,
+            runs.c.outcome.is_not(None),
+            runs.c.posts > 0,
+            runs.c.export_id.is_(None),
+            runs.c.finished_at >= since,
+        )
+        return tuple(_entry(row) for row in await self._read(query))
+
     async def is_new(self) -> bool:
         """Say whether nobody has written into it yet what lay at the destinations when it was made."""
 
@@ -194,6 +241,11 @@ class Ledger:
     async def answer(self, job: str, due_at: datetime) -> None:
         """Write down that a due time was answered; it never goes back."""
         await self._write(lambda connection: connection.execute(_answer(job, due_at)))
+
+    async def reset_due(self, job: str, due_at: datetime) -> None:
+        """Write down a due time although a later one was answered: that was by a clock that was wrong."""
+        update = schedules.update().where(schedules.c.job == job).values(due_at=due_at)
+        await self._write(lambda connection: connection.execute(update))
 
     async def trim(self, job: str, *, keep: int = _KEPT_PER_JOB) -> None:
         """Forget all but the newest runs of a job, but none that is unfinished or still to be shipped."""

@@ -63,3 +63,19 @@ class Shipment:
     tries: int = 0
     next_try_at: datetime | None = None
     error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many fact sheets one run's snapshot holds."""
+
+    run_id: str
+    fact_sheets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The last good snapshot of a workspace, and the newest one where that is far smaller; None where it is not."""
+
+    good: Counted
+    shrunk: Counted | None = None

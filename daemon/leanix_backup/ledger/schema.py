@@ -90,6 +90,49 @@ schedules = sa.Table(
 )
 
 
+removals = sa.Table(
+    "removals",
+    metadata,
+    sa.Column("destination", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("begun_at", Instant, nullable=False),
+)
+
+accepted = sa.Table(
+    "accepted",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("accepted_at", Instant, nullable=False),
+)
+
+damages = sa.Table(
+    "damages",
+    metadata,
+    sa.Column("destination", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("error_code", sa.String, nullable=False),
+    sa.Column("found_at", Instant, nullable=False),
+)
+
+standings = sa.Table(
+    "standings",
+    metadata,
+    sa.Column("workspace", sa.String, primary_key=True),
+    sa.Column("good_run_id", sa.String, nullable=False),
+    sa.Column("good_fact_sheets", sa.Integer, nullable=False),
+    sa.Column("shrunk_run_id", sa.String),
+    sa.Column("shrunk_fact_sheets", sa.Integer),
+)
+
+orphans = sa.Table(
+    "orphans",
+    metadata,
+    sa.Column("destination", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("seen_at", Instant, nullable=False),
+)
+
 # What each migration did when it was written, as it was sent: a file of any age must become what `metadata` says.
 _FIRST = (
     """
@@ -122,5 +165,36 @@ _POSTS_AND_LEFT_EXPORTS = (
     "ALTER TABLE runs ADD COLUMN left_ids JSON",
     "UPDATE runs SET posts = 1 WHERE posting",
 )
-MIGRATIONS = (_FIRST, _POSTS_AND_LEFT_EXPORTS)
+_MARKS = (
+    """
+    CREATE TABLE removals (
+        destination VARCHAR NOT NULL, "key" VARCHAR NOT NULL, begun_at VARCHAR NOT NULL,
+        PRIMARY KEY (destination, "key")
+    )
+    """,
+    """
+    CREATE TABLE accepted (
+        run_id VARCHAR NOT NULL, reason VARCHAR NOT NULL, accepted_at VARCHAR NOT NULL, PRIMARY KEY (run_id)
+    )
+    """,
+    """
+    CREATE TABLE damages (
+        destination VARCHAR NOT NULL, "key" VARCHAR NOT NULL, error_code VARCHAR NOT NULL, found_at VARCHAR NOT NULL,
+        PRIMARY KEY (destination, "key")
+    )
+    """,
+    """
+    CREATE TABLE standings (
+        workspace VARCHAR NOT NULL, good_run_id VARCHAR NOT NULL, good_fact_sheets INTEGER NOT NULL,
+        shrunk_run_id VARCHAR, shrunk_fact_sheets INTEGER, PRIMARY KEY (workspace)
+    )
+    """,
+    """
+    CREATE TABLE orphans (
+        destination VARCHAR NOT NULL, "key" VARCHAR NOT NULL, seen_at VARCHAR NOT NULL,
+        PRIMARY KEY (destination, "key")
+    )
+    """,
+)
+MIGRATIONS = (_FIRST, _POSTS_AND_LEFT_EXPORTS, _MARKS)
 VERSION = len(MIGRATIONS)

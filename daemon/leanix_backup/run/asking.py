@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from leanix_backup import coverage
 from leanix_backup.errors import LeanixError
@@ -18,7 +18,10 @@ from leanix_backup.sources.full_export import FullExport
 from leanix_backup.sources.ownership import EXPORT_NOT_FOUND, Intent
 
 # Nobody knows how LeanIX refuses a second export, or whether it confirms it and goes on with the first.
-_MAY_BE_BUSY = {EXPORT_REFUSED, RATE_LIMITED, REQUEST_REFUSED, EXPORT_NOT_FOUND}
+_MAY_BE_BUSY = {EXPORT_REFUSED, RATE_LIMITED, REQUEST_REFUSED}
+_CONFIRMED_WITHOUT_A_ROW = {EXPORT_NOT_FOUND}
+
+_MAY_APPEAR = timedelta(hours=2)
 
 
 class Asking:
@@ -55,6 +58,7 @@ class Asking:
         if entry.posting and intent is not None:
             started = Started(entry.job_id, entry.server_time) if entry.job_id else None
             return await self._find(intent, started, resumed=True)
+        confirmed = 0
         while True:
             left = await self._left()
             earlier = _intent_of(self._trail.entry)
@@ -65,23 +69,32 @@ class Asking:
                     return await self._adopt(row, left.get(row.id))
             self._room()
             intent = await self._intend(earlier)
+            asked = False
             try:
-                return await self._find(intent, await self._request(intent), resumed=False)
+                started = await self._request(intent)
+                asked = True
+                return await self._find(intent, started, resumed=False)
             except LeanixError as refusal:
-                if refusal.code not in _MAY_BE_BUSY:
+                # What the list is refused with, later on, says nothing of the request.
+                if refusal.code not in (_CONFIRMED_WITHOUT_A_ROW if asked else _MAY_BE_BUSY):
                     raise
-                row = await self._export.wait_for_room(refusal, left, await_row=refusal.code == EXPORT_REFUSED)
+                confirmed += asked
+                if confirmed > 1:  # it confirmed two, and lists neither
+                    raise
+                row = await self._export.wait_for_room(
+                    refusal, left, await_row=refusal.code == EXPORT_REFUSED, confirmed=intent if asked else None
+                )
             if row is not None:
                 return await self._adopt(row, left.get(row.id))
 
     async def _left(self) -> Mapping[str, Entry]:
         """Read which exports we started and left, as far as they would serve this run too."""
-        job, wanted = self._order.job, self._trail.entry.window
+        job, wanted, overlap = self._order.job, self._trail.entry.window, self._order.job.audit_log.overlap
         left = await self._around.ledger.left_exports(job.workspace, job.export)
         return {
             export_id: entry
             for export_id, entry in left.items()
-            if _serves(entry.window, wanted, up_to_now=self._order.up_to_now)
+            if _serves(entry.window, wanted, overlap=overlap, up_to_now=self._order.up_to_now)
         }
 
     async def _intend(self, earlier: Intent | None) -> Intent:
@@ -155,8 +168,26 @@ class Asking:
             error.retryable = error.retryable or (resumed and error.code == EXPORT_NOT_FOUND)
             raise
         asked_at = (started and started.server_time) or intent.server_time or self._around.clock.utc_now()
-        await self._trail.note(stage=Stage.EXPORTING, export_id=row.id, export_created_at=row.created_at or asked_at)
+        await self._trail.note(
+            stage=Stage.EXPORTING,
+            export_id=row.id,
+            export_created_at=row.created_at or asked_at,
+            window=await self._surely_asked(self._trail.entry.window),
+        )
         return row
+
+    async def _surely_asked(self, window: Window | None) -> Window | None:
+        """Claim no more than every request asked for whose export this may be.
+
+        One that an earlier run sent and nobody answered may have worked, and its row may appear only now.
+        """
+        if window is None:
+            return None
+        job, since = self._order.job, self._around.clock.utc_now() - _MAY_APPEAR
+        for other in await self._around.ledger.unanswered(job.workspace, job.export, since=since):
+            if other.window is not None and other.run_id != self._order.run_id:
+                window = replace(window, end=max(window.start, min(window.end, other.window.end)))
+        return window
 
     async def _adopt(self, row: ExportRow, left_by: Entry | None) -> ExportRow:
         """Take up an export that this run, or one before it, asked for and left."""
@@ -187,11 +218,11 @@ def _intent_of(entry: Entry) -> Intent | None:
     return Intent(entry.export, entry.seen_ids, entry.server_time, entry.user_id, entry.posts)
 
 
-def _serves(held: Window | None, wanted: Window | None, *, up_to_now: bool) -> bool:
-    """Say whether an export of one stretch of the changelog will do for another, without leaving a hole."""
+def _serves(held: Window | None, wanted: Window | None, *, overlap: timedelta, up_to_now: bool) -> bool:
+    """Say whether an export of one stretch of the changelog will do for another, brings something, leaves no hole."""
     if held is None or wanted is None:
         return held is wanted
-    return held.start <= wanted.start < held.end and (up_to_now or held.end >= wanted.end)
+    return held.start <= wanted.start and wanted.start + overlap < held.end and (up_to_now or held.end >= wanted.end)
 
 
 def _offset(server_time: datetime | None, now: datetime) -> float | None:

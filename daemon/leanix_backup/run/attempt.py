@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from leanix_backup import __version__, manifest
+from leanix_backup import __version__, manifest, pacing
 from leanix_backup.errors import ExportLostError, LeanixError, SpoolError
 from leanix_backup.events import Event
 from leanix_backup.model import (
@@ -26,8 +26,8 @@ from leanix_backup.sources.full_export import FullExport, Ready
 from leanix_backup.sources.watch import Pace, Watch
 from leanix_backup.spool import Artifact
 
-_FETCH_DEADLINE_S = 600.0  # a finished export lives about ten minutes: trying longer to open its download is no use
-_DOWNLOAD_TRIES = 3
+_FETCH_DEADLINE_S = 480.0  # a finished export lives about ten minutes: trying longer to open its download is no use
+_MOST_BROKEN = 3
 
 
 class Attempt:
@@ -156,8 +156,11 @@ class Attempt:
         )
 
     async def _fetch(self, export: FullExport, ready: Ready) -> Artifact:
-        """Download into the spool; a download that broke is begun again while the list still shows the key."""
-        since, tries = self._clock.monotonic(), 0
+        """Download into the spool; one that broke, or was refused, is begun again while the list still shows the key.
+
+        Three times, where bytes had come or LeanIX did not take the key; else as long as a key lives.
+        """
+        since, tries, broken = self._clock.monotonic(), 0, 0
         deadline = self._clock.deadline(_FETCH_DEADLINE_S)
         while True:
             tries += 1
@@ -172,6 +175,7 @@ class Attempt:
                 async with self._around.client.download(
                     self._who.workspace_id, ready.key, deadline=deadline
                 ) as download:
+                    broken += 1
                     self._log.emit(Event.DOWNLOAD_STARTED, export_id=ready.row.id, size_bytes=download.size_bytes)
                     artifact = await self._around.spool.receive(
                         self._order.run_id,
@@ -179,9 +183,10 @@ class Attempt:
                         received=functools.partial(count, size=download.size_bytes),
                     )
             except LeanixError as error:
-                if not error.retryable or isinstance(error, ExportLostError):
-                    raise
-                listed = tries < _DOWNLOAD_TRIES and not deadline.passed and await export.key_is_listed(ready)
+                broken += isinstance(error, ExportLostError)
+                wait = pacing.retry_wait(tries, retry_after=error.retry_after, spread=self._clock.uniform(-1, 1))
+                again = error.retryable and broken < _MOST_BROKEN and wait <= deadline.remaining
+                listed = again and await export.key_is_listed(ready)
                 self._log.emit(
                     Event.DOWNLOAD_INTERRUPTED,
                     export_id=ready.row.id,
@@ -192,6 +197,7 @@ class Attempt:
                 )
                 if not listed:
                     raise
+                await self._clock.sleep(wait)
                 continue
             self._log.emit(
                 Event.ARTIFACT_FETCHED,

@@ -8,6 +8,10 @@ from leanix_backup.errors import BackupError, LeanixError
 from leanix_backup.model import Manifest
 from leanix_backup.run.order import Order, Surroundings, Who
 
+_TRIES = 9  # some two minutes: the run has no other attempt at this
+
+_MOST_READ = 5  # manifests that can't be read are tried; a destination that is silent must not hold up the run
+
 
 async def know_workspace(order: Order, around: Surroundings, known: Catalog) -> Who:
     """Learn which workspace the API token opens.
@@ -22,7 +26,8 @@ async def know_workspace(order: Order, around: Surroundings, known: Catalog) -> 
             say; `workspace_unknown`.
     """
     name = order.job.workspace
-    identity = await around.client.identity(deadline=around.clock.deadline(order.job.export_timeout.total_seconds()))
+    deadline = around.clock.deadline(order.job.export_timeout.total_seconds())
+    identity = await around.client.identity(deadline=deadline, tries=_TRIES)
     configured = around.workspace.workspace_id
     workspace_id = configured or identity.workspace_id
     if workspace_id is None:
@@ -41,7 +46,7 @@ async def know_workspace(order: Order, around: Surroundings, known: Catalog) -> 
         raise _changed(workspace_id, f"but earlier backups named {name} are of {earlier.workspace.id}")
     if earlier is None and pinned is None and known.backups:
         raise LeanixError(
-            f"there are backups named {name}, and none of their manifests can be read: are they of this workspace?",
+            f"there are backups named {name}, and none of the newest manifests can be read: whose are they?",
             code="workspace_unproved",
             hint="make a manifest readable, or give this workspace a name of its own",
         )
@@ -49,7 +54,7 @@ async def know_workspace(order: Order, around: Surroundings, known: Catalog) -> 
 
 
 async def _earlier(known: Catalog, around: Surroundings) -> Manifest | None:
-    for backup in reversed(known.backups):
+    for backup in known.backups[: -_MOST_READ - 1 : -1]:
         if (found := await _manifest_of(backup, around)) is not None:
             return found
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from leanix_backup.events import Log
 from leanix_backup.leanix import LeanixClient
 from leanix_backup.ledger import Entry, Ledger
 from leanix_backup.model import RunReport, Stage, Trigger, Window
+from leanix_backup.pruning import Scope
 from leanix_backup.spool import Spool
 from leanix_backup.stores import Store
 
@@ -48,7 +49,8 @@ class DatesOnly:
 class Surroundings:
     """What a run works with; opened and closed by whoever starts runs.
 
-    `stopped` is told of a run that is stopped before it ended, with what is known of it.
+    `scopes` says, by destination, which backups there belong together, and what is kept of them. `stopped` is told of
+    a run that is stopped before it ended, with what is known of it.
     """
 
     workspace: Workspace
@@ -56,6 +58,7 @@ class Surroundings:
     ledger: Ledger
     spool: Spool
     stores: tuple[Store, ...]
+    scopes: Mapping[str, Scope]
     limits: workbook.Limits
     rejected: Path
     dates_only: DatesOnly

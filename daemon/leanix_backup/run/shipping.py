@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 
-from leanix_backup import pacing
-from leanix_backup.errors import BackupError
+from leanix_backup import manifest, pacing, retention
+from leanix_backup.errors import BackupError, SpoolError
 from leanix_backup.events import Event
 from leanix_backup.ledger import Entry, Shipment
 from leanix_backup.model import FailedCopy, Failure, Outcome, StoredCopy
+from leanix_backup.pruning import Scope
 from leanix_backup.retries import retrying
 from leanix_backup.run.keys import key_of
 from leanix_backup.run.order import Surroundings
@@ -82,12 +84,17 @@ async def ship_to(around: Surroundings, store: Store, entry: Entry, artifact: Ar
     clock, log, ledger = around.clock, around.log, around.ledger
     since, key = clock.monotonic(), key_of(entry)
     text = (entry.manifest or "").encode()
+    locked = _lock_of(entry, around.scopes[store.name], now=clock.utc_now())
 
     async def once() -> None:
+        if await ledger.has_stored(store.name):
+            await _require_made(store)
         for part in (key.artifact, key.manifest):
             await store.tidy(part)  # a process that was killed may have left half of it
-        await store.put_file(key.artifact, artifact.path, sha256=artifact.sha256, size_bytes=artifact.size_bytes)
-        await store.put_bytes(key.manifest, text)
+        await store.put_file(
+            key.artifact, artifact.path, sha256=artifact.sha256, size_bytes=artifact.size_bytes, retain_until=locked
+        )
+        await store.put_bytes(key.manifest, text, retain_until=locked)
 
     try:
         await retrying(
@@ -123,4 +130,35 @@ async def ship_to(around: Surroundings, store: Store, entry: Entry, artifact: Ar
         size_bytes=artifact.size_bytes,
         duration_s=round(clock.monotonic() - since, 3),
         late=late or None,
+    )
+
+
+def _lock_of(entry: Entry, scope: Scope, *, now: datetime) -> datetime | None:
+    """Say until when file and manifest are to be locked: the same for both, whenever each is stored.
+
+    None where the destination locks nothing, or the backup is so late that its lock would have ended.
+    """
+    if scope.lock is None or entry.manifest is None:
+        return None
+    until = retention.reach_ahead(manifest.decode(entry.manifest.encode()).finished_at, scope.lock, scope.zone)
+    return until if until > now else None
+
+
+async def _require_made(store: Store) -> None:
+    """Refuse a destination that held something and is not there any more: a volume that is not mounted, say.
+
+    Raises:
+        StoreError: It is not there.
+    """
+    async for _ in store.scan():
+        return
+
+
+def artifact_lost(destinations: Iterable[str]) -> SpoolError:
+    """Say that the file of a run is gone from the spool before all destinations had it."""
+    return SpoolError(
+        f"the file is gone from the spool, or not what it was, and was not stored at {', '.join(destinations)}",
+        code="artifact_lost",
+        hint="is the spool on a volume that outlives a restart? The next run makes a backup for every destination",
+        retryable=False,
     )

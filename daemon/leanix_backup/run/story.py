@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
@@ -10,15 +10,15 @@ import anyio
 from leanix_backup import catalog, events, manifest, pacing
 from leanix_backup.catalog import Catalog
 from leanix_backup.clock import Clock
-from leanix_backup.config import Job
 from leanix_backup.errors import BackupError, InterruptedRunError
 from leanix_backup.events import Event, Log
-from leanix_backup.ledger import Entry, Ledger
-from leanix_backup.model import ExportType, Failure, Outcome, RunReport, Stage, Trigger
+from leanix_backup.ledger import Counted, Entry, Ledger
+from leanix_backup.model import ExportType, FailedCopy, Failure, Outcome, RunReport, Stage, StoredCopy, Trigger
 from leanix_backup.run.attempt import Attempt
 from leanix_backup.run.identity import know_workspace
 from leanix_backup.run.order import Order, Surroundings, Who
-from leanix_backup.run.shipping import ship
+from leanix_backup.run.shipping import Shipped, artifact_lost, ship
+from leanix_backup.run.tidying import measure, prune_at
 from leanix_backup.run.trail import Trail
 from leanix_backup.spool import Artifact
 
@@ -125,11 +125,31 @@ class _Run:
             error=shipped.failed[0].error if shipped.failed else None,
         )
         if shipped.stored:
-            await self._around.ledger.pin(entry.workspace, described.workspace.id)
-        self._trail.show(Stage.RECORDED)
+            self._trail.show(Stage.RECORDED)
+            await self._after_storing(shipped, described.workspace.id)
+
+    async def _after_storing(self, shipped: Shipped, workspace_id: str) -> None:
+        """Pin the workspace, see whether the workbook shrank, and prune; whatever fails here, the backup is stored."""
+        try:
+            await self._around.ledger.pin(self._trail.entry.workspace, workspace_id)
+            standing = await measure(self._job, self._around, self._trail.entry)
+            waiting = standing is not None and standing.shrunk is not None
+        except BackupError as error:  # nothing goes while nobody knows
+            self._log.emit(Event.PRUNE_REFUSED, error_code=error.code, error=error.message, hint=error.hint or None)
+            return
+        if standing is not None and standing.shrunk is not None:
+            self._report = replace(self._report, outcome=Outcome.PARTIAL, error=_shrank(standing.good, standing.shrunk))
+        names = [copy.destination for copy in shipped.stored]
+        pruned = await prune_at(self._around, names, self._trail.entry, waiting=waiting)
+        self._report = replace(self._report, pruned=pruned)
+        self._trail.show(Stage.PRUNED)
 
     async def _shippable(self) -> Artifact | None:
-        """Find what a process that ended had already proved whole; LeanIX is not needed for it any more."""
+        """Find what a process that ended had already proved whole; LeanIX is not needed for it any more.
+
+        Raises:
+            SpoolError: `artifact_lost`: it lies at some destinations, and there is nothing left to ship to the others.
+        """
         entry = self._trail.entry
         if entry.manifest is None or entry.size_bytes is None or entry.sha256 is None:
             return None
@@ -140,16 +160,34 @@ class _Run:
         found = await self._around.spool.find(entry.run_id)
         if found == artifact:
             return found
+        await self._around.ledger.unship(entry.run_id)
+        stored = tuple(StoredCopy(each.destination, each.key) for each in shipments if each.stored_at)
+        if stored:  # another export under this run's name would not be what lies there
+            missing = [each.destination for each in shipments if not each.stored_at]
+            error = artifact_lost(missing)
+            failed = tuple(FailedCopy(name, _plain(error)) for name in missing)
+            self._report = replace(self._report, stored=stored, failed=failed)
+            raise error
         await self._trail.forget_attempt()
         return None
+
+    async def _expected_bytes(self, known: Catalog) -> int:
+        """Say how much room the artifact may need: what the last one took, be it stored or in the spool still."""
+        wanted = (self._job.workspace, self._job.export)
+        sizes = [backup.size_bytes for backup in known.of(*wanted)[-1:]]
+        sizes += [
+            entry.size_bytes or 0
+            for entry, _ in await self._around.ledger.owed()
+            if (entry.workspace, entry.export) == wanted
+        ]
+        return max(sizes, default=0)
 
     async def _bring_home(self, known: Catalog, who: Who) -> Artifact:
         """Try up to `attempts` times to get a whole workbook into the spool.
 
         What a process that was killed had begun is not counted against them.
         """
-        earlier = known.of(self._job.workspace, self._job.export)
-        expected_bytes = earlier[-1].size_bytes if earlier else 0
+        expected_bytes = await self._expected_bytes(known)
         resumed = self._trail.entry.attempt > 0
         if not resumed:
             await self._trail.forget_attempt()
@@ -179,20 +217,25 @@ class _Run:
             await self._clock.sleep(wait)
 
     def _fail(self, error: BackupError) -> None:
-        self._report = replace(self._report, outcome=Outcome.FAILED, error=_plain(error))
+        outcome = Outcome.PARTIAL if self._report.stored else Outcome.FAILED
+        self._report = replace(self._report, outcome=outcome, error=_plain(error))
 
     async def _finish(self, exc_info: BaseException | None = None) -> None:
         report = self._summed_up()
         log_finished(self._log, report, exc_info=exc_info)
-        await self._trail.note(
-            stage=self._trail.entry.stage if report.outcome is Outcome.FAILED else Stage.RECORDED,
-            outcome=report.outcome,
-            error_code=report.error.code if report.error else None,
-            finished_at=self._clock.utc_now(),
-        )
-        if report.outcome is Outcome.SUCCEEDED:
+        try:
+            await self._trail.note(
+                stage=self._trail.entry.stage if report.outcome is Outcome.FAILED else Stage.RECORDED,
+                outcome=report.outcome,
+                error_code=report.error.code if report.error else None,
+                finished_at=self._clock.utc_now(),
+            )
+            await self._around.ledger.trim(self._job.name)
+        except BackupError as error:  # the next start goes through its end once more; what is stored is stored
+            self._log.emit(Event.LEDGER_FAILED, error_code=error.code, error=error.message, hint=error.hint or None)
+            return
+        if report.stored and not report.failed:
             self._around.spool.drop(Artifact(self._around.spool.path_of(report.run_id), 0, ""))
-        await self._around.ledger.trim(self._job.name)
 
     def _summed_up(self) -> RunReport:
         return replace(
@@ -203,11 +246,37 @@ class _Run:
         )
 
 
-def fail_early(job: Job, error: BackupError, log: Log, *, exc_info: BaseException | None = None) -> RunReport:
-    """Say that a run failed before the ledger knew of it, in the same words as any other."""
-    report = RunReport(str(uuid.uuid4()), job.name, job.workspace, job.export, Outcome.FAILED, error=_plain(error))
+async def fail_early(
+    order: Order, error: BackupError, around: Surroundings, *, answers: bool, exc_info: BaseException | None = None
+) -> RunReport:
+    """End a run that failed before it was begun, in the log and in the ledger, in the same words as any other.
+
+    Args:
+        order: What it was to do.
+        error: What kept it from beginning.
+        around: What it would have worked with.
+        answers: Whether it was started for the due time that the order names.
+        exc_info: The traceback of a mistake of ours.
+    """
+    job, now = order.job, around.clock.utc_now()
+    report = RunReport(order.run_id, job.name, job.workspace, job.export, Outcome.FAILED, error=_plain(error))
     with events.context(run_id=report.run_id, job=job.name, workspace=job.workspace, export=job.export.value):
-        log_finished(log, report, exc_info=exc_info)
+        log_finished(around.log, report, exc_info=exc_info)
+    entry = Entry(
+        run_id=order.run_id,
+        job=job.name,
+        workspace=job.workspace,
+        export=job.export,
+        trigger=order.trigger,
+        scheduled_at=order.scheduled_at,
+        started_at=now,
+        outcome=Outcome.FAILED,
+        error_code=error.code,
+        finished_at=now,
+    )
+    with suppress(BackupError):  # it may be the ledger that failed
+        await around.ledger.begin(entry, answers=answers and order.trigger is not Trigger.MANUAL)
+        await around.ledger.trim(job.name)
     return report
 
 
@@ -250,6 +319,14 @@ def log_finished(log: Log, report: RunReport, *, exc_info: BaseException | None 
         error=error.message or None,
         hint=error.hint or None,
         exc_info=exc_info,
+    )
+
+
+def _shrank(good: Counted, newest: Counted) -> Failure:
+    return Failure(
+        "fact_sheets_shrank",
+        f"{newest.fact_sheets} fact sheets, and {good.fact_sheets} in the last good backup (run {good.run_id})",
+        f"has the technical user lost rights? if this was meant: leanix-backup accept {newest.run_id} --reason …",
     )
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
-from typing_extensions import override
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanix_backup.simulator.admin import Admin
 from leanix_backup.simulator.downloads import Downloads
-from leanix_backup.simulator.replies import HungUp, Refused, ServerDate, error_reply, hang_up
+from leanix_backup.simulator.replies import Exchange, Refused, ServerDate, error_reply
 from leanix_backup.simulator.services import Services
+from leanix_backup.simulator.timing import answering
 
 _PATHFINDER = "/services/pathfinder/v1"
 _MTM = "/services/mtm/v1"
@@ -30,12 +29,12 @@ def make_app(services: Services, downloads: Downloads, *, admin: bool) -> ASGIAp
         Route("/blob/{ticket}", downloads.blob),
         *(Admin(services).routes() if admin else ()),
     ]
-    app = Starlette(routes=routes, exception_handlers={Refused: _refused, HungUp: _hung_up})
+    app = Starlette(routes=routes, exception_handlers={Refused: _refused})
     return ServerDate(_Door(app, services), services.clock.server_now)
 
 
 class _Door:
-    """Count and delay each request that is not the admin's."""
+    """Count, note and delay each request that is not the admin's."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
@@ -43,25 +42,30 @@ class _Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and not scope["path"].startswith("/admin"):
-            self._services.counters["requests"] += 1
-            await anyio.sleep(self._services.switches.latency_s)
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"].startswith("/admin"):
+            await self._app(scope, receive, send)
+            return
+        services = self._services
+        exchange = Exchange(services.clock.now(), scope["method"], scope["path"])
+        services.journal.append(exchange)
+        services.counters["requests"] += 1
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                headers = {name.lower(): value.decode("latin-1") for name, value in message["headers"]}
+                exchange.retry_after = headers.get(b"retry-after")
+            await send(message)
+
+        try:
+            with answering(services.clock.timing):
+                await services.clock.timing.sleep(services.switches.latency_s)
+                await self._app(scope, receive, noted)
+        finally:
+            exchange.ended_at = services.clock.now()
 
 
 def _refused(_request: Request, refused: Exception) -> Response:
     if not isinstance(refused, Refused):
         raise TypeError("registered for Refused only") from refused
     return error_reply(refused)
-
-
-def _hung_up(_request: Request, _hung_up: Exception) -> Response:
-    return _Silence()
-
-
-class _Silence(Response):
-    """No answer at all."""
-
-    @override
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await hang_up(scope, receive)

@@ -7,9 +7,10 @@ the server says (its `Date` header, `createdAt`, …) while its clock is off by 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from leanix_backup.simulator.timing import Timing
 
 
 class SimClock:
@@ -18,10 +19,11 @@ class SimClock:
     Safe to use from several threads.
 
     Args:
-        start: World time at this moment, aware; by default the wall clock's.
+        start: World time at this moment, aware; by default the wall clock's of `timing`.
         speed: Seconds of world time per second of ours.
         skew: How far the server's clock is off; may be negative.
-        monotonic: Seconds that never go back.
+        timing: The seconds that world time is counted by.
+        monotonic: Other seconds than those of `timing`.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class SimClock:
         start: datetime | None = None,
         speed: float = 1.0,
         skew: timedelta = timedelta(),
-        monotonic: Callable[[], float] = time.monotonic,
+        timing: Timing | None = None,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
-        self._monotonic = monotonic
+        self.timing = timing or Timing()
+        self._monotonic = monotonic or self.timing.monotonic
         self._lock = threading.Lock()
-        self._base = (start or datetime.now(UTC)).astimezone(UTC)
-        self._since = monotonic()
+        self._base = (start or self.timing.utc_now()).astimezone(UTC)
+        self._since = self._monotonic()
         self._speed = _checked_speed(speed)
         self._skew = skew
 

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+from leanix_backup.simulator.broken import begin_header, fall_silent, odd_reply, reset, reset_in_header
 from leanix_backup.simulator.exports import Export
 from leanix_backup.simulator.foreign import write_foreign
 from leanix_backup.simulator.replies import Refused, hang_up
@@ -24,7 +25,8 @@ from leanix_backup.simulator.workspace import SimulatedWorkspace
 OCTET_STREAM = "application/octet-stream"
 _CHUNK = 1024 * 1024
 _SLICES_PER_S = 20  # a throttled transfer goes out in pieces of a twentieth of a second
-_IN_TRANSIT: tuple[DownloadFault, ...] = ("none", "cut", "stall")
+_BEFORE_THE_BODY: tuple[DownloadFault, ...] = ("hang_up", "cut_header", "stall_header")
+_IN_TRANSIT: tuple[DownloadFault, ...] = ("none", "cut", "reset", "stall", *_BEFORE_THE_BODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Downloads:
             fault = "none"
         if fault == "status":
             raise self._services.refusal(switches.download_fault_status, "the file is not available")
+        if fault == "html":
+            return odd_reply(fault, headers=self._services.retry_after())
         path, kind, temporary = await self._content(export, fault)
         size = path.stat().st_size
         start, end = _range(request.headers.get("range", ""), size) if switches.download_range else (0, size)
@@ -161,7 +165,7 @@ class Downloads:
         """Wait as long as that many bytes take."""
         rate = self._services.switches.download_bytes_per_s
         if rate:
-            await anyio.sleep(sent / rate)
+            await self._services.clock.timing.sleep(sent / rate)
 
     @property
     def piece(self) -> int:
@@ -205,6 +209,10 @@ class _Transfer(Response):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         whole = False
+        if self._fault in _BEFORE_THE_BODY:
+            self._downloads.ended(self._export, whole=False)
+            await self._break_early(scope, receive)
+            return
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             whole = await self._send_body(scope, send)
@@ -215,10 +223,18 @@ class _Transfer(Response):
             if self._temporary:
                 self._path.unlink()
         if not whole and self._fault == "stall":
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await fall_silent(receive)
         elif not whole:
+            await (reset if self._fault == "reset" else hang_up)(scope, receive)
+
+    async def _break_early(self, scope: Scope, receive: Receive) -> None:
+        if self._fault == "hang_up":
             await hang_up(scope, receive)
+        elif self._fault == "cut_header":
+            await reset_in_header(scope, receive)
+        else:
+            await begin_header(scope)
+            await fall_silent(receive)
 
     async def _send_body(self, scope: Scope, send: Send) -> bool:
         """Send it; False where it broke on the way."""

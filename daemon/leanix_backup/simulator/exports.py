@@ -49,6 +49,7 @@ class Export:
     completed_at: datetime | None = None
     delete_at: datetime | None = None
     key: str | None = None
+    key_at: datetime | None = None
     spent: bool = False
     downloads: int = 0
     gone: bool = False
@@ -66,6 +67,10 @@ class Export:
     def usable(self) -> bool:
         """Whether its key can be used."""
         return self.status == "COMPLETED" and not self.spent and not self.gone
+
+    def shows_key(self, now: datetime) -> bool:
+        """Whether its row has a key that can be used."""
+        return self.usable and (self.key_at is None or now >= self.key_at)
 
 
 class ExportBook:
@@ -158,6 +163,13 @@ class ExportBook:
                 export.status = "DELETED"
         self._fill(now)
 
+    def let_others_take(self, now: datetime) -> None:
+        """Let somebody else use the keys of ours that the list has just shown, where the switch says so."""
+        for export in self.exports:
+            if export.user is None and export.shows_key(now) and self._switches.take("key_taken_times"):
+                export.spent = True
+                export.status = "DOWNLOADED"
+
     def rows(self) -> list[Export]:
         """What the list shows, oldest first."""
         shown = [
@@ -197,6 +209,7 @@ class ExportBook:
                 return False
             ended_at = max(ended_at, export.ready_at)
             export.key = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+            export.key_at = ended_at + self._clock.span(self._switches.key_delay_s)
             export.spent = export.ends_as == "DOWNLOADED"
         export.status = export.ends_as
         export.completed_at = ended_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -16,6 +17,22 @@ MAINTENANCE_PAGE = (
 )
 
 
+@dataclass(slots=True)
+class Exchange:
+    """A request that came, and what it was answered with; instants are world time.
+
+    `status` is None where no answer has begun, or the connection broke before that. `path` is without the query, since
+    keys stand there.
+    """
+
+    asked_at: datetime
+    method: str
+    path: str
+    status: int | None = None
+    retry_after: str | None = None
+    ended_at: datetime | None = None
+
+
 class Refused(Exception):  # noqa: N818  (it is an answer, not a mistake of ours)
     """Answer with an error envelope."""
 
@@ -25,10 +42,6 @@ class Refused(Exception):  # noqa: N818  (it is an answer, not a mistake of ours
         self.message = message
         self.value = value
         self.headers = headers
-
-
-class HungUp(Exception):  # noqa: N818  (it is what happens, not a mistake)
-    """Close the connection without an answer."""
 
 
 def error_reply(refused: Refused) -> Response:

@@ -88,9 +88,9 @@ def row_json(export: Export, settings: WorkspaceSettings, switches: Switches, cl
     if full:
         row["deleteAt"] = shown(export.delete_at)
         row["dryRun"] = False
-    if export.usable or switches.gone_key == "kept":
+    if export.shows_key(clock.now()) or (not export.usable and switches.gone_key == "kept"):
         row["downloadKey"] = export.key
-    elif full and not (export.key and switches.gone_key == "absent"):
+    elif full and (export.usable or not (export.key and switches.gone_key == "absent")):
         row["downloadKey"] = None
     if full:
         row |= dict.fromkeys(("factSheetTypes", "factSheetCount", "columnCount", "bookmark"))

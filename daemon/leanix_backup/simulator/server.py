@@ -22,10 +22,12 @@ from leanix_backup.simulator.admin import fact_sheet_ids
 from leanix_backup.simulator.app import make_app
 from leanix_backup.simulator.clock import SimClock
 from leanix_backup.simulator.downloads import Downloads
+from leanix_backup.simulator.replies import Exchange
 from leanix_backup.simulator.services import Services
-from leanix_backup.simulator.serving import QuietServer
+from leanix_backup.simulator.serving import QuietServer, bind
 from leanix_backup.simulator.settings import SimulatorSettings
 from leanix_backup.simulator.switches import Switches
+from leanix_backup.simulator.timing import Timing
 from leanix_backup.simulator.workspace import SimulatedWorkspace
 
 
@@ -43,15 +45,24 @@ class SimulatedLeanix:
         workspaces: The simulated workspaces, the default one first.
     """
 
-    def __init__(self, settings: SimulatorSettings | None = None, switches: Switches | None = None) -> None:
+    def __init__(
+        self,
+        settings: SimulatorSettings | None = None,
+        switches: Switches | None = None,
+        *,
+        timing: Timing | None = None,
+    ) -> None:
         self.settings = settings or SimulatorSettings()
         self.switches = switches or Switches()
-        self.clock = SimClock(start=self.settings.start, speed=self.settings.speed, skew=self.settings.skew)
+        self.clock = SimClock(
+            start=self.settings.start, speed=self.settings.speed, skew=self.settings.skew, timing=timing
+        )
         self.workspaces: list[SimulatedWorkspace] = []
         self.counters: Counter[str] = Counter()
         self.url = ""
         self.blob_url = ""
         self._services: Services | None = None
+        self._server: QuietServer | None = None
         self._stopping = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 
@@ -59,6 +70,16 @@ class SimulatedLeanix:
     def api_token(self) -> str:
         """The default workspace's API token."""
         return self.default.settings.api_token
+
+    @property
+    def journal(self) -> list[Exchange]:
+        """The last requests, in the order in which they came."""
+        return list(self._services.journal) if self._services else []
+
+    @property
+    def bearers(self) -> list[str]:
+        """The last bearer tokens that were given out, also those that were revoked."""
+        return list(self._services.tokens.issued) if self._services else []
 
     @property
     def workspace_id(self) -> str:
@@ -96,6 +117,16 @@ class SimulatedLeanix:
         """Replace a workspace's API token; the old one is refused at once, bearers live on."""
         found = self.workspace(workspace) if workspace else self.default
         found.settings = replace(found.settings, api_token=new)
+
+    def go_offline(self) -> None:
+        """Refuse connections from now on, and cut those that are open; the world and its exports go on."""
+        if self._server:
+            self._server.go_offline()
+
+    async def go_online(self) -> None:
+        """Accept connections again, at the same address."""
+        if self._server:
+            await self._server.go_online()
 
     async def __aenter__(self) -> Self:
         if not _is_loopback(self.settings.host):
@@ -145,7 +176,8 @@ class SimulatedLeanix:
             async with anyio.create_task_group() as tasks:
                 for workspace in self.workspaces:
                     tasks.start_soon(workspace.run)
-                tasks.start_soon(QuietServer(app, ready, self._stopping).serve, [main, other])
+                self._server = QuietServer(app, ready, self._stopping)
+                tasks.start_soon(self._server.serve, [main, other])
                 try:
                     await self._stopping.wait()
                 finally:
@@ -155,11 +187,11 @@ class SimulatedLeanix:
 
 @contextmanager
 def simulated_leanix_thread(
-    settings: SimulatorSettings | None = None, switches: Switches | None = None
+    settings: SimulatorSettings | None = None, switches: Switches | None = None, *, timing: Timing | None = None
 ) -> Iterator[SimulatedLeanixThread]:
     """Run a simulated LeanIX in a thread of its own, for callers that are not async."""
     with start_blocking_portal() as portal:
-        sim = SimulatedLeanix(settings, switches)
+        sim = SimulatedLeanix(settings, switches, timing=timing)
         with portal.wrap_async_context_manager(sim):
             yield SimulatedLeanixThread(sim, portal)
 
@@ -182,20 +214,22 @@ class SimulatedLeanixThread:
         """Ids of a workspace's fact sheets by type, as of now."""
         return self._portal.call(lambda: self._sim.fact_sheets(archived=archived, workspace=workspace))
 
+    def go_offline(self) -> None:
+        """Refuse connections from now on, and cut those that are open."""
+        self._portal.call(self._sim.go_offline)
+
+    def go_online(self) -> None:
+        """Accept connections again."""
+        self._portal.call(self._sim.go_online)
+
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Said to be TCP, asyncio switches Nagle's delay off; without it, each reply in two pieces takes 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        return bind(host, port)
     except OSError as error:
-        listener.close()
         raise UsageError(
             f"the simulated LeanIX can't listen on {host}:{port}: {error.strerror}", hint="port 0 takes a free one"
         ) from error
-    return listener
 
 
 def _url(listener: socket.socket) -> str:

@@ -15,18 +15,41 @@ from leanix_backup.errors import UsageError
 
 SecondExport = Literal["queue", "refuse_409", "refuse_429", "refuse_400", "deduplicate", "parallel"]
 EndStatus = Literal["COMPLETED", "ERROR", "CANCELED", "DELETED", "DOWNLOADED"]
-PostFault = Literal["none", "refuse", "works", "cut", "works_cut", "html"]
+# What may become of an answer on its way; see `broken`.
+Breakage = Literal["cut", "cut_header", "cut_body", "stall", "stall_body", "cut_json"]
+TokenFault = Literal["status", "html", "html200", "error200", "odd_types", Breakage]
+ListFault = Literal[
+    "none", "status", "html", "html200", "error200", "odd_types", "odd_rows", "odd_ids", "odd_statuses", Breakage
+]
+PostFault = Literal[
+    "none",
+    "refuse",
+    "works",
+    "html",
+    "html200",
+    "works_html200",
+    "error200",
+    "odd_types",
+    "works_cut",
+    "works_stall",
+    Breakage,
+]
 AuditDates = Literal["both", "date_only", "datetime_only", "truncate"]
 AuditLayout = Literal["keys_and_labels", "labels_only"]
 RowUser = Literal["user_only", "both", "userId_only", "absent", "other_id"]
 RowFields = Literal["sample", "all", "minimal"]
 Redirect = Literal["none", "same_origin", "other_origin", "url"]
 GoneKey = Literal["null", "absent", "kept"]
+RetryAfter = Literal["none", "seconds", "date", "garbage"]
 Role = Literal["ADMIN", "MEMBER", "VIEWER"]
 DownloadFault = Literal[
     "none",
     "cut",
+    "reset",
     "stall",
+    "hang_up",
+    "cut_header",
+    "stall_header",
     "html200",
     "json200",
     "empty",
@@ -35,6 +58,7 @@ DownloadFault = Literal[
     "not_workbook",
     "zip_bomb",
     "status",
+    "html",
 ]
 
 
@@ -52,7 +76,7 @@ class Switches:
     second_export: Annotated[SecondExport, "a second export of one type while the first is under way"] = "queue"
     post_fault: Annotated[
         PostFault,
-        "what fullExport answers; works and works_cut start the export all the same",
+        "what becomes of fullExport: works, works_… and an answer that breaks after its begin start the export",
     ] = "none"
     post_fault_status: Annotated[int, "the status that post_fault answers with"] = 500
     post_fault_times: Annotated[int, "how many more POSTs meet post_fault"] = 1
@@ -75,6 +99,8 @@ class Switches:
     end_status_times: Annotated[int, "how many more exports end with end_status"] = 1
     odd_status: Annotated[str, "an unknown status that the row shows first"] = ""
     odd_status_s: Annotated[float, "for how many seconds it shows odd_status"] = 2.0
+    key_delay_s: Annotated[float, "seconds from COMPLETED to the downloadKey in the row"] = 0.0
+    key_taken_times: Annotated[int, "how many more keys somebody else uses as soon as the list shows them"] = 0
     audit_layout: Annotated[AuditLayout, "header of the changelog's sheet"] = "keys_and_labels"
     # the list
     row_user: Annotated[
@@ -89,7 +115,8 @@ class Switches:
     fraction_digits: Annotated[int, "fraction digits of the times in rows: 0 to 9"] = 6
     extra_rows: Annotated[int, "at least that many rows of other users in the list"] = 0
     foreign_newer: Annotated[bool, "each POST also brings a newer COMPLETED export of someone else"] = False
-    list_fault: Annotated[Literal["none", "status", "html", "cut"], "what the list answers instead"] = "none"
+    list_fault: Annotated[ListFault, "what the list answers instead"] = "none"
+    list_fault_after: Annotated[int, "so many list calls pass before list_fault"] = 0
     list_fault_status: Annotated[int, "the status of list_fault (html: 503 where this says 500)"] = 500
     list_fault_times: Annotated[int, "how many more list calls meet list_fault"] = 1
     # the download
@@ -109,9 +136,12 @@ class Switches:
     download_fault_status: Annotated[int, "the status of download_fault=status, answered before the key is spent"] = 503
     download_bytes_per_s: Annotated[int, "throttle; 0 is unlimited"] = 0
     # tokens and users
+    token_fault: Annotated[TokenFault, "what token calls are answered with while token_fault_times lasts"] = "status"  # noqa: S105  (the name of a fault)
     token_fault_status: Annotated[int, "the status of a refused token call"] = 401
     token_fault_times: Annotated[int, "how many more token calls are refused"] = 0
+    token_fault_after: Annotated[int, "so many token calls pass before token_fault"] = 0
     token_expires_in_s: Annotated[int, "life of a bearer token in seconds"] = 3599
+    revoke_after_lists: Annotated[int, "all bearers become unknown after that many more list calls; 0: never"] = 0
     token_delay_s: Annotated[float, "how long a token call takes"] = 0.0
     instance_url: Annotated[str, "instanceUrl in the token's claims; empty: this server"] = ""
     role: Annotated[Role, "role of the technical user; others than ADMIN get 403"] = "ADMIN"
@@ -119,8 +149,8 @@ class Switches:
     # everything
     latency_s: Annotated[float, "how long each request takes at least"] = 0.0
     rate_limit_per_minute: Annotated[int, "requests a minute and user before 429"] = 1800
-    retry_after: Annotated[Literal["none", "seconds", "date"], "Retry-After on 429 and 503"] = "none"
-    retry_after_s: Annotated[int, "what Retry-After says, in seconds from now"] = 1
+    retry_after: Annotated[RetryAfter, "Retry-After on 429 and 503"] = "none"
+    retry_after_s: Annotated[int, "what Retry-After says, in seconds from now; may be negative"] = 1
 
     def merge(self, changes: dict[str, Any]) -> None:
         """Set several switches at once; after an error none was changed.
@@ -149,9 +179,16 @@ def describe() -> dict[str, str]:
     return {name: hint.__metadata__[0] for name, hint in get_type_hints(Switches, include_extras=True).items()}
 
 
+def values(name: str) -> tuple[str, ...]:
+    """The values that a switch can have, where it has a list of them."""
+    kind = _TYPES[name]
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
 _TYPES: dict[str, Any] = get_type_hints(Switches)
 _ERROR_STATUSES = range(400, 600)
 _ALWAYS = -1  # of a name in `_times`
+_ANY_SIGN = {"retry_after_s"}
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -178,7 +215,8 @@ def _in_bounds(name: str, value: Any) -> Any:
             when = None
         if when is None or when.tzinfo is None:
             raise SwitchError(f"{name} can't be {value!r}", hint="an ISO-8601 date-time with its zone")
-    if isinstance(value, (int, float)) and value < (_ALWAYS if name.endswith("_times") else 0):
+    least = _ALWAYS if name.endswith("_times") else 0
+    if isinstance(value, (int, float)) and value < least and name not in _ANY_SIGN:
         raise SwitchError(f"{name} can't be {value!r}", hint="zero or more")
     if name.endswith("_status") and isinstance(value, int) and value not in _ERROR_STATUSES:
         raise SwitchError(f"{name} can't be {value!r}", hint="an HTTP status of an error, 400 to 599")

@@ -16,6 +16,7 @@ from typing import Any
 from leanix_backup.simulator.settings import WorkspaceSettings
 
 _MINUTE_S = 60.0
+_MOST_REMEMBERED = 1000
 _SIGNATURE_BYTES = 256  # what RS256 makes; ours is random, as nobody but the server itself could check it
 
 
@@ -28,10 +29,11 @@ class Bearer:
 
 
 class TokenBook:
-    """Remember the bearer tokens that were given out."""
+    """Remember the bearer tokens that were given out; `issued`: the last of them, also those that were revoked."""
 
     def __init__(self) -> None:
         self._bearers: dict[str, Bearer] = {}
+        self.issued: deque[str] = deque(maxlen=_MOST_REMEMBERED)
 
     def issue(self, claims: dict[str, Any], bearer: Bearer) -> str:
         """Make a token that carries those claims."""
@@ -39,6 +41,7 @@ class TokenBook:
         parts = (json.dumps(header).encode(), json.dumps(claims).encode(), secrets.token_bytes(_SIGNATURE_BYTES))
         token = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
         self._bearers[token] = bearer
+        self.issued.append(token)
         return token
 
     def find(self, authorization: str, now: datetime) -> Bearer | None:

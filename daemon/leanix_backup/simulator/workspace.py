@@ -64,7 +64,8 @@ class SimulatedWorkspace:
             with self._todo:
                 async for at, look, done in self._todo:
                     try:
-                        result = await to_thread.run_sync(self._at, at, look, limiter=self._writers)
+                        with self._clock.timing.working():
+                            result = await to_thread.run_sync(self._at, at, look, limiter=self._writers)
                     except InterruptedError:
                         return
                     done(result)
@@ -150,7 +151,8 @@ class SimulatedWorkspace:
                 workbooks.pad(path, export.padding_bytes, stopped=self._stop.is_set)
 
         try:
-            await to_thread.run_sync(write, limiter=self._writers)
+            with self._clock.timing.working():
+                await to_thread.run_sync(write, limiter=self._writers)
         except InterruptedError:
             return
         export.file = path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -110,7 +110,7 @@ class FullExport:
         Args:
             intent: What was known before earlier requests that may have worked; None where there were none.
             left: The ids of exports that we started and left.
-            patience: How old one of those may be that is still under way.
+            patience: How old one of those may be.
 
         Raises:
             LeanixError: `export_ambiguous`.
@@ -119,17 +119,22 @@ class FullExport:
         going = under_way(listed.rows, self._export, server_time=listed.server_time, patience=patience)
         for row in listed.rows:
             ready = row.status == _COMPLETED and row.download_key is not None
-            if row.id in left and (ready or row in going):
+            old = _older(row, listed.server_time and listed.server_time - patience)
+            if row.id in left and ((ready and not old) or row in going):
                 return row
         return find_ours(listed.rows, intent, waited_out=True) if intent is not None else None
 
-    async def wait_for_room(self, refusal: LeanixError, left: Container[str], *, await_row: bool) -> ExportRow | None:
+    async def wait_for_room(
+        self, refusal: LeanixError, left: Container[str], *, await_row: bool, confirmed: Intent | None = None
+    ) -> ExportRow | None:
         """Wait until LeanIX may start an export that it refused while another one is under way.
 
         Args:
             refusal: How LeanIX refused.
             left: The ids of exports that we started and left.
             await_row: Whether the refusal itself says that there is another one, whose row may be late.
+            confirmed: What was known before a request that LeanIX did confirm: it may be queued behind the other one,
+                so its row is looked for, and nothing more is asked for meanwhile.
 
         Returns:
             An export that is under way and ours; None once another request may be sent.
@@ -137,41 +142,49 @@ class FullExport:
         Raises:
             LeanixError: The refusal: nothing is under way that explains it, or it did not end in time.
         """
-        until = self._clock.deadline(min(self._row_wait_s if await_row else 0.0, self._deadline.remaining))
+        patience = self._clock.deadline(min(self._row_wait_s if await_row else 0.0, self._deadline.remaining))
         again = self._clock.deadline(min(_ASK_AGAIN_S, self._deadline.remaining))
         seen = False
+        if confirmed is not None:  # it was looked at just now
+            await self._watch.pause()
         while True:
             listed = await self._watch.look(stop=lambda _row: False)
             if listed is not None:
                 running = under_way(listed.rows, self._export, server_time=listed.server_time)
-                if (ours := next((row for row in running if row.id in left), None)) is not None:
+                if (ours := _ours_among(running, listed.rows, left, confirmed)) is not None:
                     return ours
-                if not running and seen:
-                    return None
-                if not running and until.passed:
+                if running:
+                    self._say_busy(refusal, said=seen)
+                    seen = True
+                    patience = self._clock.deadline(self._row_wait_s if confirmed is not None else 0.0)
+                elif patience.passed:
+                    if seen:
+                        return None
                     refusal.retryable = refusal.retryable or await_row
                     raise refusal
-                if running and not seen:
-                    seen = True
-                    self._log.emit(
-                        Event.RETRY_SCHEDULED,
-                        what="start the export once the one that is under way has ended",
-                        error_code=refusal.code,
-                        error=refusal.message,
-                    )
             if self._deadline.passed:
                 refusal.retryable = False  # it would take as long again
                 raise refusal
-            if seen and again.passed:  # what is listed may not be what LeanIX refuses for
+            if seen and again.passed and confirmed is None:  # what is listed may not be what LeanIX refuses for
                 return None
             await self._watch.pause()
+
+    def _say_busy(self, refusal: LeanixError, *, said: bool) -> None:
+        if not said:
+            self._log.emit(
+                Event.RETRY_SCHEDULED,
+                what="start the export once the one that is under way has ended",
+                error_code=refusal.code,
+                error=refusal.message,
+            )
 
     async def find(self, intent: Intent, started: Started | None) -> ExportRow:
         """Find our row; it may take a while to appear.
 
         Raises:
             LeanixError: `export_ambiguous`; `export_not_found` where LeanIX had confirmed the export; else
-                `export_outcome_unknown`, after which asking again starts no second one.
+                `export_outcome_unknown`, after which asking again starts no second one; `export_timeout`, or why the
+                list could not be read.
         """
         until = self._clock.deadline(min(self._row_wait_s, self._deadline.remaining))
         rows: tuple[ExportRow, ...] = ()
@@ -182,7 +195,7 @@ class FullExport:
                 rows = listed.rows
                 if (row := find_ours(rows, intent, waited_out=waited_out)) is not None:
                     return row
-            if waited_out and (listed is not None or self._deadline.passed):
+            if waited_out and listed is not None:
                 break
             await self._watch.pause(at_most=until.remaining or None)
         if started is not None:
@@ -250,6 +263,14 @@ class FullExport:
             created_at=row.created_at,
         )
         return Ready(row, row.download_key)
+
+
+def _ours_among(
+    running: Iterable[ExportRow], rows: Iterable[ExportRow], left: Container[str], confirmed: Intent | None
+) -> ExportRow | None:
+    """Find one that is under way and that we left, or the one that LeanIX confirmed."""
+    ours = next((row for row in running if row.id in left), None)
+    return find_ours(rows, confirmed, waited_out=True) if ours is None and confirmed is not None else ours
 
 
 def _older(row: ExportRow, than: datetime | None) -> bool:

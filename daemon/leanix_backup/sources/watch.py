@@ -13,6 +13,7 @@ from leanix_backup.leanix import ExportList, ExportRow, LeanixClient
 from leanix_backup.model import ExportType
 
 _MOST_REFUSALS = 3
+_UNREAD_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Watch:
         self._log = log
         self._since = clock.monotonic()
         self._refusals = 0
+        self._failed: list[BackupError] = []
         self._not_before = 0.0
         self.deadline = deadline
         self.polls = 0
@@ -59,6 +61,7 @@ class Watch:
         try:
             found = await self._client.list_exports(self._export, deadline=self.deadline, stop=stop, tries=1)
         except BackupError as error:  # LeanIX's, or the secret's file that can't be read just now
+            self._failed.append(error)
             if error.retry_after is not None and error.retry_after > self.deadline.remaining:
                 error.retryable = False  # else the run would wait that long before its next attempt
                 error.hint = (
@@ -72,6 +75,7 @@ class Watch:
             self._log.emit(Event.EXPORT_POLLED, polls=self.polls, error_code=error.code)
             return None
         self._refusals = 0
+        self._failed.clear()
         return found
 
     async def pause(self, *, at_most: float | None = None) -> None:
@@ -81,9 +85,16 @@ class Watch:
             at_most: Seconds after which something else is due.
 
         Raises:
-            LeanixError: `export_timeout` where the deadline has passed.
+            LeanixError: The deadline has passed: `export_timeout`, or why the list could not be read any more.
         """
         if self.deadline.passed:
+            if len(self._failed) >= _UNREAD_LOOKS:
+                error = self._failed[-1]
+                raise LeanixError(
+                    f"the list of exports could not be read any more: {error.message}",
+                    code=error.code,
+                    hint=error.hint,
+                ) from error
             raise LeanixError(
                 "the export was not ready in time",
                 code="export_timeout",

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
-import os
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import anyio
 
 from leanix_backup.errors import ConflictError, NotStoredError, StoreError
-from leanix_backup.files import flush, flush_folder, flush_path, make_folders, open_new
-from leanix_backup.stores.base import NOT_MADE_YET, StoredObject, checked_key, checked_prefix, could_be_in_key
+from leanix_backup.files import flush, open_new
+from leanix_backup.stores import local_files
+from leanix_backup.stores.base import NOT_MADE_YET, NotDeleted, StoredObject, checked_key, checked_prefix
 
 T = TypeVar("T")
 
 _BLOCK_BYTES = 4 * 1024 * 1024
-_SCAN_BATCH = 500
-_FOLDER_TRIES = 10
-_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 
 class LocalStore:
@@ -42,36 +38,41 @@ class LocalStore:
     def __init__(self, name: str, root: Path) -> None:
         self._name = name
         self._root = root
+        self._seen: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
         """The destination's name in the configuration."""
         return self._name
 
-    async def put_file(self, key: str, source: Path, *, sha256: str, size_bytes: int) -> None:
+    async def put_file(
+        self, key: str, source: Path, *, sha256: str, size_bytes: int, retain_until: datetime | None = None
+    ) -> None:
         """Store a file; O(1) where it lies on the same file system."""
-        target = self._path(key)
-        if await self._in_thread(_in_folder, target.parent, _link, source, target):
+        target = self._unlocked_path(key, retain_until)
+        await self._in_thread(self._require_same_root)
+        if await self._in_thread(local_files.in_folder, target.parent, local_files.link, source, target):
             return
         if await self._in_thread(target.exists):
             await self._same_or_conflict(key, sha256, size_bytes)
             return
-        partial = _partial_of(target)
+        partial = local_files.partial_of(target)
         try:
             await self._copy(source, partial, sha256)
-            if not await self._in_thread(_publish, partial, target):
+            if not await self._in_thread(local_files.publish, partial, target):
                 await self._same_or_conflict(key, sha256, size_bytes)
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
 
-    async def put_bytes(self, key: str, data: bytes) -> None:
+    async def put_bytes(self, key: str, data: bytes, *, retain_until: datetime | None = None) -> None:
         """Store a small object."""
-        target = self._path(key)
-        partial = _partial_of(target)
+        target = self._unlocked_path(key, retain_until)
+        await self._in_thread(self._require_same_root)
+        partial = local_files.partial_of(target)
         try:
-            await self._in_thread(_in_folder, target.parent, _write_whole, partial, data)
-            if not await self._in_thread(_publish, partial, target):
+            await self._in_thread(local_files.in_folder, target.parent, local_files.write_whole, partial, data)
+            if not await self._in_thread(local_files.publish, partial, target):
                 await self._same_or_conflict(key, hashlib.sha256(data).hexdigest(), len(data))
         finally:
             with suppress(OSError):
@@ -91,32 +92,59 @@ class LocalStore:
                 code=NOT_MADE_YET,
                 hint="it is made with the first backup; if there was one, a volume is not mounted",
             )
+        self._seen = await self._in_thread(_identity, self._root)
         broken: list[OSError] = []
-        walk = _walk(start, self._root, broken)
-        while batch := await self._in_thread(_take, walk):
+        walk = local_files.walk(start, self._root, broken)
+        while batch := await self._in_thread(local_files.take, walk):
             for found in batch:
                 yield found
         if broken:
             raise _translate(broken[0], self._name) from broken[0]
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
-        """Yield an object's bytes in blocks."""
+    async def read(self, key: str, *, version: str | None = None) -> AsyncIterator[bytes]:
+        """Yield an object's bytes in blocks; a folder has no versions."""
         path = self._path(key)
-        file = await self._in_thread(_open_old, path)
+        if version is not None:
+            raise NotStoredError(f"{self._name} keeps no versions", hint="see `leanix-backup list`")
+        file = await self._in_thread(local_files.open_old, path)
         try:
             while block := await self._in_thread(file.read, _BLOCK_BYTES):
                 yield block
         finally:
             file.close()
 
-    async def delete(self, key: str) -> None:
-        """Remove an object and, where that leaves them empty, its folders."""
-        path = self._path(key)
-        await self._in_thread(_unlink, path, self._root)
+    async def delete(self, objects: Iterable[StoredObject]) -> tuple[NotDeleted, ...]:
+        """Remove objects and, where that leaves them empty, their folders."""
+        stay: list[NotDeleted] = []
+        for path, found in [(self._path(found.key), found) for found in objects]:
+            try:
+                await self._in_thread(local_files.remove, path, self._root)
+            except StoreError as error:
+                stay.append(NotDeleted(found.key, error))
+        return tuple(stay)
 
     async def tidy(self, key: str) -> None:
         """Remove what a killed put of this key left beside its place."""
-        await self._in_thread(_clear_partials, self._path(key))
+        await self._in_thread(local_files.clear_partials, self._path(key))
+
+    async def locked(self, found: StoredObject) -> NotDeleted | None:
+        """Say that a folder locks nothing."""
+        checked_key(found.key)
+        await anyio.lowlevel.checkpoint()
+        return None
+
+    async def tidy_all(self, *, before: datetime) -> int:
+        """Remove what killed puts of any backup left before an instant; return how many there were."""
+        return await self._in_thread(local_files.clear_old_partials, self._root, before)
+
+    def _require_same_root(self) -> None:
+        """Refuse to write to a folder that took the place of the one that was scanned: a volume has gone since."""
+        if self._seen is not None and self._seen != (_identity(self._root) if self._root.is_dir() else None):
+            raise StoreError(
+                f"{self._root} is not the folder any more that it was",
+                code=NOT_MADE_YET,
+                hint="look whether its volume is still mounted",
+            )
 
     async def _copy(self, source: Path, partial: Path, sha256: str) -> None:
         digest = hashlib.sha256()
@@ -127,9 +155,9 @@ class LocalStore:
             writer.write(block)
             return bool(block)
 
-        reader = await self._in_thread(_open_old, source)
+        reader = await self._in_thread(local_files.open_old, source)
         with reader:
-            writer = await self._in_thread(_in_folder, partial.parent, open_new, partial)
+            writer = await self._in_thread(local_files.in_folder, partial.parent, open_new, partial)
             with writer:
                 while await self._in_thread(step, reader, writer):
                     pass
@@ -149,7 +177,8 @@ class LocalStore:
             async for block in self.read(key):
                 digest.update(block)
             if digest.hexdigest() == sha256:
-                await self._in_thread(_flush_both, path)  # whoever put it there may have been killed before that
+                # Whoever put it there may have been killed before that.
+                await self._in_thread(local_files.flush_both, path)
                 return
         raise ConflictError(
             f"{key} is there already at {self._name}, with other content",
@@ -165,117 +194,15 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
 
-
-def _in_folder(folder: Path, work: Callable[..., T], *args: object) -> T:
-    """Do something in a folder that is made first; a delete may take it away again as long as it is empty."""
-    for _ in range(_FOLDER_TRIES):
-        with suppress(FileNotFoundError):
-            make_folders(folder)
-            return work(*args)
-    make_folders(folder)
-    return work(*args)
+    def _unlocked_path(self, key: str, retain_until: datetime | None) -> Path:
+        if retain_until is not None:
+            raise ValueError("a folder can't lock what lies in it")
+        return self._path(key)
 
 
-def _flush_both(path: Path) -> None:
-    flush_path(path)
-    flush_folder(path.parent)
-
-
-def _partial_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-
-
-def _clear_partials(target: Path) -> None:
-    for left in target.parent.glob(f".{target.name}.*.partial"):
-        left.unlink(missing_ok=True)
-
-
-def _link(source: Path, target: Path) -> bool:
-    """Link a whole file to its final name; False where that can't be done, or something is there."""
-    flush_path(source)
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno in _NO_LINKS:
-            return False
-        raise
-    flush_folder(target.parent)
-    return True
-
-
-def _publish(partial: Path, target: Path) -> bool:
-    """Give a whole file its final name; False where something has it."""
-    try:
-        os.link(partial, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if target.exists():
-            return False
-        partial.rename(target)
-    flush_folder(target.parent)
-    return True
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    with open_new(path) as file:
-        file.write(data)
-        flush(file)
-
-
-def _open_old(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except (IsADirectoryError, NotADirectoryError) as error:  # a part of keys, or below one: no object
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
-
-
-def _walk(
-    start: Path, root: Path, broken: list[OSError], above: frozenset[int] = frozenset()
-) -> Iterator[StoredObject]:
-    """Go through a folder; what can't be read is noted in `broken`, and the rest still comes.
-
-    What has a name that no key has is not looked into: a volume's own `lost+found` is nobody's backup.
-    """
-    try:
-        here = start.stat().st_ino
-        if here in above:  # a link that leads back up
-            return
-        entries = list(os.scandir(start))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        broken.append(error)
-        return
-    for entry in entries:
-        if not could_be_in_key(entry.name):  # a partial, or not ours
-            continue
-        try:
-            if entry.is_dir():
-                yield from _walk(Path(entry.path), root, broken, above | {here})
-            elif entry.is_file():
-                yield StoredObject(Path(entry.path).relative_to(root).as_posix(), entry.stat().st_size)
-        except OSError:  # gone meanwhile, or a link that leads nowhere: no object
-            continue
-
-
-def _take(walk: Iterator[StoredObject]) -> list[StoredObject]:
-    return list(itertools.islice(walk, _SCAN_BATCH))
-
-
-def _unlink(path: Path, root: Path) -> None:
-    with suppress(IsADirectoryError, NotADirectoryError):  # a part of keys, or below one: no object
-        path.unlink(missing_ok=True)
-    folder = path.parent
-    with suppress(OSError):
-        flush_folder(folder)
-        while folder != root and root in folder.parents:
-            folder.rmdir()
-            folder = folder.parent
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def _translate(error: OSError, name: str) -> StoreError:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from leanix_backup import coverage
 from leanix_backup.catalog import read_catalog
-from leanix_backup.clock import Clock
+from leanix_backup.clock import Clock, format_utc
 from leanix_backup.config import Job
-from leanix_backup.errors import StoreError
+from leanix_backup.errors import BackupError, StoreError
 from leanix_backup.events import Event, Log
 from leanix_backup.leanix import LeanixClient
 from leanix_backup.model import ExportType, Stretch, Window
 from leanix_backup.naming import export_prefix
 from leanix_backup.stores import NOT_MADE_YET, Store
+
+_MOST_APART = timedelta(days=1)
 
 
 async def plan_windows(
@@ -23,7 +25,8 @@ async def plan_windows(
     """Plan the windows of an audit log from what is held; every other export is one run without a window.
 
     Raises:
-        BackupError: Nobody can say what is held, or LeanIX does not answer.
+        BackupError: Nobody can say what is held, or LeanIX does not answer; `clocks_differ` where one of the clocks
+            must be wrong: what it would claim could not be trusted for years.
     """
     if job.export is not ExportType.AUDIT_LOG:
         return (None,)
@@ -52,4 +55,12 @@ async def _earlier_now(job: Job, client: LeanixClient, clock: Clock) -> datetime
     deadline = clock.deadline(job.export_timeout.total_seconds())
     listed = await client.list_exports(job.export, deadline=deadline, stop=lambda _row: True)
     now = clock.utc_now()
-    return min(now, listed.server_time or now)
+    server_time = listed.server_time or now
+    if abs(now - server_time) > _MOST_APART:
+        raise BackupError(
+            f"this machine's clock says {format_utc(now)}, and LeanIX's {format_utc(server_time)}",
+            code="clocks_differ",
+            hint="a changelog is asked for by time: set this machine's clock, or see what a proxy makes of `Date`",
+            retryable=True,
+        )
+    return min(now, server_time)

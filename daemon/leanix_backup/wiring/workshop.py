@@ -13,17 +13,30 @@ from typing import Self
 
 import anyio
 
-from leanix_backup import locks, workbook
+from leanix_backup import locks
 from leanix_backup.clock import Clock
 from leanix_backup.config import Config, Job
 from leanix_backup.destinations import open_stores
 from leanix_backup.errors import BackupError, LockedError
 from leanix_backup.events import Event, Log, context, redactor
 from leanix_backup.leanix import REQUEST_REFUSED, LeanixClient, TokenSource, Transport
-from leanix_backup.ledger import FILE_NAME, Ledger
+from leanix_backup.ledger import FILE_NAME, Entry, Ledger, Shipment
 from leanix_backup.model import Outcome, RunReport, Trigger
+from leanix_backup.pruning import ORPHANED, scopes_of
+from leanix_backup.reading import check_newest, limits_of
 from leanix_backup.rebuild import open_ledger
-from leanix_backup.run import DatesOnly, Order, Progress, Surroundings, fail_early, run_backup, ship_to
+from leanix_backup.run import (
+    DatesOnly,
+    Order,
+    Progress,
+    Surroundings,
+    artifact_lost,
+    fail_early,
+    is_waiting,
+    prune_at,
+    run_backup,
+    ship_to,
+)
 from leanix_backup.spool import Artifact, Spool
 from leanix_backup.wiring.leftovers import end_strays, stranded, sweep
 from leanix_backup.wiring.windows import plan_windows
@@ -54,7 +67,6 @@ class Workshop:
         log: Where events go.
 
     Raises:
-        ConfigError: A destination is of a kind that this version can't use.
         BackupError: The proxy's address or the CA bundle can't be used.
     """
 
@@ -126,10 +138,10 @@ class Workshop:
             except LockedError:
                 raise
             except BackupError as error:
-                ended(fail_early(call.job, error, self._log))
+                ended(await fail_early(_unbegun(call), error, around, answers=call.fresh))
             except Exception as error:  # noqa: BLE001 -- a mistake of ours ends this job, not the service
                 mistake = BackupError(f"an unexpected {type(error).__name__}", hint="report this, with the log line")
-                ended(fail_early(call.job, mistake, self._log, exc_info=error))
+                ended(await fail_early(_unbegun(call), mistake, around, answers=call.fresh, exc_info=error))
 
     async def _run_locked(
         self, call: Call, around: Surroundings, ended: Callable[[RunReport], None], go_on: Callable[[], bool]
@@ -142,7 +154,8 @@ class Workshop:
             order = Order(left.run_id, job, left.trigger, left.scheduled_at, left.window, resumed=left)
             report = await run_backup(order, around)
             ended(report)
-            served = served or (call.trigger is Trigger.MANUAL and report.outcome is not Outcome.FAILED)
+            good = call.trigger is Trigger.MANUAL and report.outcome is not Outcome.FAILED
+            served = served or (good and await self._is_recent(report.run_id, job))
         if served or not call.fresh:
             return
         windows = await plan_windows(job, around.stores, around.client, clock=self._clock, log=self._log)
@@ -200,12 +213,77 @@ class Workshop:
                 continue
             artifact = Artifact(self._spool.path_of(entry.run_id), entry.size_bytes or 0, entry.sha256 or "")
             with context(run_id=entry.run_id, job=job.name, workspace=job.workspace, export=job.export.value):
+                if await self._spool.find(entry.run_id) != artifact:
+                    await self._give_up(entry, shipment)
+                    continue
                 try:
                     await ship_to(around, store, entry, artifact, late=True)
                 except BackupError:  # it is in the log, and in the ledger with the time of the next try
                     continue
-            if all(each.stored_at for each in await self.ledger.shipments(entry.run_id)):
-                self._spool.drop(artifact)
+                if all(each.stored_at for each in await self.ledger.shipments(entry.run_id)):
+                    self._spool.drop(artifact)
+                await self._prune_late(job, around, store.name, entry)
+
+    async def read_back(self) -> None:
+        """Read the newest stored backups back, log what came of it, and remember which are damaged.
+
+        Raises:
+            BackupError: The ledger can't be used.
+        """
+        config, marks = self._config, self.ledger.marks
+        checked = await check_newest(
+            self._stores.values(),
+            config.verify.newest,
+            limits=limits_of(config.verify),
+            clock=self._clock,
+            log=self._log,
+            temp_folder=config.state_dir,
+        )
+        for each in checked:
+            if each.ok:
+                await marks.forget_damages(each.destination, [each.key])
+            elif each.error is not None and not each.unread:
+                await marks.note_damage(
+                    each.destination, each.key, error_code=each.error.code, at=self._clock.utc_now()
+                )
+
+    async def tidy(self) -> None:
+        """Remove what was left at the destinations of uploads that a process died in, a day ago or more."""
+        before = self._clock.utc_now() - ORPHANED
+        for store in self._stores.values():
+            try:
+                await store.tidy_all(before=before)
+            except BackupError as error:
+                self._log.emit(
+                    Event.PRUNE_REFUSED,
+                    destination=store.name,
+                    error_code=error.code,
+                    error=error.message,
+                    hint=error.hint or None,
+                )
+
+    async def _give_up(self, entry: Entry, shipment: Shipment) -> None:
+        """End a shipment of which nothing is left to ship."""
+        error = artifact_lost([shipment.destination])
+        self._log.emit(
+            Event.DESTINATION_FAILED,
+            destination=shipment.destination,
+            error_code=error.code,
+            error=error.message,
+            hint=error.hint,
+        )
+        await self.ledger.unship(entry.run_id)
+
+    async def _is_recent(self, run_id: str, job: Job) -> bool:
+        """Say whether a run that was left holds what somebody would expect who asks for a backup now."""
+        entry = await self.ledger.entry(run_id)
+        if entry is None or entry.export_created_at is None:
+            return False
+        return abs(self._clock.utc_now() - entry.export_created_at) < 2 * job.export_timeout
+
+    async def _prune_late(self, job: Job, around: Surroundings, destination: str, entry: Entry) -> None:
+        waiting = await is_waiting(job, around)
+        await prune_at(around, [destination], entry, waiting=waiting)
 
     async def warn(self) -> None:
         """Say what the configuration may not mean.
@@ -228,7 +306,6 @@ class Workshop:
                 workspace.url, workspace.api_token.read, transport=self._transport, clock=self._clock, log=self._log
             ),
         )
-        limits = config.verify
         return Surroundings(
             workspace=workspace,
             client=LeanixClient(
@@ -242,9 +319,12 @@ class Workshop:
             ledger=self.ledger,
             spool=self._spool,
             stores=tuple(self._stores[name] for name in job.destinations),
-            limits=workbook.Limits(
-                max_members=limits.max_members, max_unpacked=limits.max_unpacked, max_ratio=limits.max_ratio
-            ),
+            scopes={
+                scope.destination: scope
+                for scope in scopes_of(config)
+                if (scope.workspace, scope.export) == (job.workspace, job.export)
+            },
+            limits=limits_of(config.verify),
             rejected=config.state_dir / "rejected",
             dates_only=self._dates_only.setdefault(job.name, DatesOnly(job.audit_log.date_only)),
             stopped=ended,
@@ -254,6 +334,10 @@ class Workshop:
             log=self._log,
             progress=progress,
         )
+
+
+def _unbegun(call: Call) -> Order:
+    return Order(str(uuid.uuid4()), call.job, call.trigger, call.scheduled_at)
 
 
 def _of_this_window(report: RunReport) -> bool:

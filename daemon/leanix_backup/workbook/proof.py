@@ -21,6 +21,7 @@ from .summary import LONGEST_SHEET_TITLE, Table, summarise
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
     from leanix_backup.model import Content
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    path: Path,
+    artifact: Path | BinaryIO,
     export: ExportType,
     limits: Limits,
     progress: Callable[[int], None] | None = None,
@@ -40,7 +41,7 @@ def verify(
     Takes as long as unpacking does, so call it in a thread: `cancelled` is asked at least at every half MiB.
 
     Args:
-        path: The artifact.
+        artifact: The file; one that is open stays open, and is read from its beginning to its end.
         export: What it should be; a SNAPSHOT must have fact sheets' sheets, the others may be empty.
         limits: How large it may be once unpacked.
         progress: Called, in this thread, with the packed bytes proved so far; at the very end with the file's size.
@@ -51,7 +52,7 @@ def verify(
         SpoolError: The file can't be read.
         InterruptedRunError: `cancelled` said so.
     """
-    with open_source(path) as source:
+    with open_source(artifact) as source:
         check_kind(source)
         archive = Archive(source, read_layout(source, limits), progress, cancelled)
         budget = Budget()

@@ -6,8 +6,9 @@ The only door to the file system in this package.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanix_backup.errors import SpoolError
@@ -16,7 +17,6 @@ from . import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import BinaryIO
 
 
@@ -47,14 +47,11 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[Source]:
-    """Open a file for proving; closed again on leaving, whatever happened."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise _unreadable(error) from error
-    with file:
+def open_source(artifact: Path | BinaryIO) -> Iterator[Source]:
+    """Open a file for proving; closed again on leaving, whatever happened, unless it was open before."""
+    with ExitStack() as stack:
         try:
+            file = stack.enter_context(artifact.open("rb")) if isinstance(artifact, Path) else artifact
             size = os.fstat(file.fileno()).st_size
         except OSError as error:
             raise _unreadable(error) from error

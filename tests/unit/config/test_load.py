@@ -290,6 +290,14 @@ def test_checking_elsewhere_takes_a_missing_secret_file_as_a_warning(tmp_path: P
 
 
 def test_what_this_version_does_not_do_yet_is_a_warning(tmp_path: Path) -> None:
-    text = WHOLE.replace("retention: forever", "retention: {keep_last: 2}") + "    shrink_guard: 20%\n"
+    text = WHOLE + 'heartbeat: {success: "https://ping.example/x"}\n'
     found = [warning.path for warning in load(written(tmp_path, text), {}).warnings]
-    assert found == ["jobs.nightly.retention", "jobs.nightly.shrink_guard"]
+    assert found == ["heartbeat"]
+
+
+def test_plain_http_is_a_warning_unless_it_stays_on_this_machine(tmp_path: Path) -> None:
+    s3 = '  offsite: {type: s3, bucket: some-bucket, endpoint_url: "http://s3.example.com:9000"}\ndefaults:'
+    text = WHOLE.replace("defaults:", s3)
+    assert [each.path for each in load(written(tmp_path, text), {}).warnings] == ["destinations.offsite.endpoint_url"]
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        assert load(written(tmp_path, text.replace("s3.example.com", host)), {}).warnings == ()

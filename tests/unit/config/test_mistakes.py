@@ -46,8 +46,13 @@ S3 = "  s3: {type: s3, bucket: abc, %s}\n"
         ("  acme:", "  Acme:", "workspaces.Acme: is no valid name"),
         (
             "  acme:",
-            "  acme-x: {url: 'https://a', api_token: b}\n  acme_x: {url: 'https://a', api_token: b}\n  acme:",
+            "  acme-x: {url: 'https://a', api_token: b}\n  acme_x: {url: 'https://b', api_token: b}\n  acme:",
             "workspaces.acme_x: differs from acme-x only in - and _ (a variable",
+        ),
+        (
+            "destinations:\n",
+            "  again: {url: 'https://acme.leanix.net/', api_token: token-of-acme}\ndestinations:\n",
+            "workspaces.again: is the same workspace as acme",
         ),
         ("type: local", "type: lokal", "destinations.disk.type: must be one of local, s3 (did you mean `local`?)"),
         ("    type: local\n", "", "destinations.disk.type: the destination needs a type"),
@@ -226,6 +231,13 @@ def test_jobs_that_fill_one_place_must_agree(tmp_path: Path, more: str, paths: l
         assert "disagrees with job nightly" in found[0].message
     else:
         assert set(load(written(tmp_path, text), {}).jobs) == {"nightly", "second"}
+
+
+def test_a_destination_must_not_thin_an_audit_log_either(tmp_path: Path) -> None:
+    text = WHOLE.replace("/backups", "/backups\n    retention: {keep_last: 2}").replace("SNAPSHOT", "AUDIT_LOG")
+    (found,) = problems_of(written(tmp_path, text))
+    assert found.path == "jobs.nightly.retention"
+    assert found.message == "an audit log must not be thinned out (at destination disk): keep_last"
 
 
 @pytest.mark.parametrize(

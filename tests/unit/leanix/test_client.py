@@ -304,6 +304,15 @@ class TestStart:
         assert not caught.value.retryable
         assert route.call_count == 1
 
+    async def test_an_error_that_says_200_may_be_better_the_next_time(
+        self, router: respx.MockRouter, client: LeanixClient, time: FakeTime
+    ) -> None:
+        failed = httpx.Response(200, json={"status": "ERROR", "errorMessage": "Something went wrong"})
+        route = router.post(START)
+        route.side_effect = [failed, httpx.Response(200, json=QUEUED)]
+        assert await self.start(client, time) == "job:1:abc"
+        assert route.call_count == 2
+
     @pytest.mark.parametrize(
         ("fault", "code"),
         [
@@ -311,7 +320,7 @@ class TestStart:
             (httpx.Response(403), "forbidden"),
             (httpx.Response(404), "not_found"),
             (httpx.Response(302, headers={"Location": "https://evil.example/"}), "unexpected_redirect"),
-            (httpx.Response(200, json={"status": "ERROR", "errorMessage": "no"}), "reply_invalid"),
+            (httpx.Response(200, json={"status": "REFUSED", "errorMessage": "no"}), "reply_invalid"),
         ],
     )
     async def test_a_refusal_is_one(

@@ -127,8 +127,37 @@ class TestRefused:
         assert route.call_count == 2
 
     @pytest.mark.parametrize(
-        "fault", [httpx.Response(429), httpx.Response(500), httpx.Response(503), httpx.ConnectError("x")], ids=str
+        "fault",
+        [
+            httpx.Response(500),
+            httpx.Response(502),
+            httpx.Response(504),
+            httpx.ReadError("x"),
+            httpx.ReadTimeout("x"),
+            httpx.RemoteProtocolError("x"),
+        ],
+        ids=str,
     )
+    async def test_where_nobody_knows_whether_the_key_was_spent_it_is_not_used_again(
+        self, fault: httpx.Response | Exception, router: respx.MockRouter, client: LeanixClient, time: FakeTime
+    ) -> None:
+        route = router.get(PATH)
+        route.side_effect = [fault, httpx.Response(200, content=BYTES)]
+        error = await failure(client, time)
+        assert (error.outcome_unknown, error.retryable) == (True, True)
+        assert route.call_count == 1
+
+    async def test_it_is_tried_until_the_deadline(
+        self, router: respx.MockRouter, client: LeanixClient, time: FakeTime
+    ) -> None:
+        route = router.get(PATH).mock(httpx.Response(503))
+        with pytest.raises(LeanixError) as caught:
+            async with client.download("ws-1", KEY, deadline=time.deadline(20)):
+                pass
+        assert caught.value.code == "unavailable"
+        assert route.call_count == 7, "no time passes here: it is tried until one wait by itself is too long"
+
+    @pytest.mark.parametrize("fault", [httpx.Response(429), httpx.Response(503), httpx.ConnectError("x")], ids=str)
     async def test_before_it_has_begun_a_fault_is_tried_again(
         self, fault: httpx.Response | Exception, router: respx.MockRouter, client: LeanixClient, time: FakeTime
     ) -> None:

@@ -16,9 +16,10 @@ import httpx
 import pytest
 import respx
 
+from leanix_backup.config.hosts import is_excepted, is_loopback
 from leanix_backup.errors import BackupError, LeanixError
 from leanix_backup.leanix.faults import Reply, status_error
-from leanix_backup.leanix.transport import Transport, is_excepted, is_loopback
+from leanix_backup.leanix.transport import Transport
 from tests.support.forward_proxy import forward_proxy
 from tests.support.private_ca import PrivateCa
 from tests.support.raw_server import RawServer, Request, listening, raw_server, reply

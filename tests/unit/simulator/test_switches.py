@@ -5,12 +5,19 @@ from typing import Any
 
 import pytest
 
-from leanix_backup.simulator.switches import SwitchError, Switches, describe
+from leanix_backup.simulator.switches import SwitchError, Switches, describe, values
+from tests.support.print_pages import DOCS, switches_table
 
 
 def test_every_switch_says_what_it_does() -> None:
     assert describe().keys() == Switches().as_json().keys()
     assert all(len(doc) > 10 for doc in describe().values())
+
+
+def test_the_page_has_every_switch() -> None:
+    assert switches_table() in (DOCS / "simulator.md").read_text(), "run `make generate`"
+    assert values("post_fault")[:2] == ("none", "refuse")
+    assert values("row_delay_s") == ()
 
 
 def test_switches_survive_json() -> None:
@@ -33,6 +40,9 @@ def test_switches_survive_json() -> None:
         ({"download_fault_times": -2}, "download_fault_times can't be -2"),
         ({"fraction_digits": 10}, "fraction_digits can't be 10"),
         ({"technical_user_expiry": "soon"}, "technical_user_expiry can't be 'soon'"),
+        ({"post_fault": "cut_headers"}, "post_fault can't be 'cut_headers'"),
+        ({"list_fault_after": -1}, "list_fault_after can't be -1"),
+        ({"key_delay_s": -1}, "key_delay_s can't be -1.0"),
         ({"second_use_status": 99}, "second_use_status can't be 99"),
     ],
 )
@@ -53,6 +63,12 @@ def test_a_whole_number_of_seconds_is_fine() -> None:
     switches = Switches()
     switches.merge({"row_delay_s": 10})
     assert switches.row_delay_s == 10.0
+
+
+def test_a_time_to_retry_after_may_lie_in_the_past() -> None:
+    switches = Switches()
+    switches.merge({"retry_after_s": -1})
+    assert switches.retry_after_s == -1
 
 
 def test_faults_count_down_unless_they_are_for_ever() -> None:

@@ -186,6 +186,16 @@ class TestFind:
         assert (await up_to_row(client, time)).id == "ours"
         assert 200 <= time.passed < 260
 
+    async def test_where_the_list_can_not_be_read_any_more_nothing_is_said_of_rows(
+        self, client: LeanixClient, world: World, time: FakeTime
+    ) -> None:
+        """Else it would claim that the export is not in a list that nobody has seen."""
+        world.list_answer = lambda seconds: httpx.Response(502) if seconds > 0 or world.started_at else None
+        world.rows = [Row("ours", appears=5)]
+        with pytest.raises(LeanixError) as caught:
+            await up_to_row(client, time)
+        assert (caught.value.code, caught.value.retryable) == ("server_error", False)
+
 
 class TestUnknownOutcome:
     UNKNOWN = (httpx.Response(500), httpx.Response(502), httpx.Response(504), httpx.ReadTimeout("x"))

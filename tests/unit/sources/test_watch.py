@@ -163,3 +163,33 @@ class TestLooks:
         assert not caught.value.retryable
         assert "31536000" in caught.value.hint
         assert time.slept == []
+
+    async def test_at_the_deadline_it_says_why_the_list_could_not_be_read(
+        self, client: LeanixClient, world: World, time: FakeTime
+    ) -> None:
+        world.list_answer = lambda _seconds: httpx.Response(503)
+        error = await _watched_to_the_end(client, time)
+        assert (error.code, error.retryable) == ("unavailable", False)
+        assert "could not be read" in error.message
+        assert error.hint
+
+    async def test_bad_looks_now_and_then_are_no_reason(
+        self, client: LeanixClient, world: World, time: FakeTime
+    ) -> None:
+        world.rows = [Row("e1")]
+        world.list_answer = lambda seconds: httpx.Response(503) if seconds > 55 or seconds % 20 > 5 else None
+        error = await _watched_to_the_end(client, time)
+        assert error.code == "export_timeout"
+
+
+async def _watched_to_the_end(client: LeanixClient, time: FakeTime) -> LeanixError:
+    watch = make_watch(client, time, timeout=60)
+
+    async def watched() -> None:
+        while True:
+            await watch.look(stop=lambda _row: False)
+            await watch.pause()
+
+    with pytest.raises(LeanixError) as caught:
+        await watched()
+    return caught.value
