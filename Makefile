@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := deploy/locks
+IMAGE ?= leanix-backup:dev
+IMAGE_BUILDER ?= docker
+IMAGE_RUNNER ?= $(IMAGE_BUILDER)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types architecture format generate bench crash-matrix fault-matrix month retention-oracle lock clean
+.PHONY: help demo test check lint types architecture format generate bench crash-matrix fault-matrix month retention-oracle many-backups image image-test lock clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -73,6 +76,19 @@ month: $(VENV)/.dev ## Live through a month of kills, stops and outages in minut
 
 retention-oracle: $(VENV)/.dev ## Compare the retention with restic's own (RESTIC=/path/to/restic, 0.16 or newer)
 	$(BIN)/python -m tests.retention.oracle
+
+many-backups: $(VENV)/.dev ## List and prune 10,000 backups at S3, and count the requests
+	$(BIN)/python -m tests.e2e.many_backups
+
+image: ## Build the container image (IMAGE_BUILDER: docker, or a script that takes CONTEXT TAG)
+ifeq ($(notdir $(IMAGE_BUILDER)),docker)
+	$(IMAGE_BUILDER) build --tag $(IMAGE) .
+else
+	$(IMAGE_BUILDER) . $(IMAGE)
+endif
+
+image-test: $(VENV)/.bench ## Build it from what a clean clone holds and try it
+	IMAGE_BUILDER=$(IMAGE_BUILDER) IMAGE_RUNNER=$(IMAGE_RUNNER) $(BIN)/python -m pytest -n 0 tests/image
 
 lock: $(VENV)/.dev ## Compile the hash-pinned locks anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o $(LOCKS)/runtime.txt

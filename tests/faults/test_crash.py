@@ -12,7 +12,7 @@ from tests.faults.crash import explain, points_of, thinned, try_points
 
 # It shares no divisor with the ten points of each step of the ledger, so that all their phases are met; each export
 # begins elsewhere, so that the three together are three times as dense.
-_EVERY = 29
+_EVERY = 47
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import leanix_backup
@@ -155,6 +155,7 @@ class TestLines:
         assert line["stored"] == [{"destination": "disk", "at": "2027-01-01T00:00:00Z"}]
         assert line["failed"] == {"SNAPSHOT": [True, 1.5, None]}
 
+    @settings(suppress_health_check=[HealthCheck.too_slow])  # where others use the machine
     @given(st.dictionaries(st.sampled_from(["stored", "failed", "hint"]), st.text() | st.lists(st.text())))
     def test_any_text_is_one_line_of_json(self, fields: dict[str, Any]) -> None:
         with captured_log() as log:

@@ -41,6 +41,7 @@ def decide(
     shelf: Shelf,
     *,
     now: datetime,
+    latest: datetime | None = None,
     damaged: Container[str] = (),
     begun: Container[str] = (),
     owed: Container[str] = (),
@@ -53,6 +54,7 @@ def decide(
         scope: Whose backups, and the rules.
         shelf: What lies there.
         now: The time, by the earlier clock where two are known.
+        latest: The time by the later clock; None where one is known.
         damaged: Keys of files that failed when they were read back.
         begun: Keys of files whose deletion was begun: their manifests are gone already.
         owed: Keys of files that are being stored, or will be again: their manifests are to come.
@@ -74,6 +76,7 @@ def decide(
         scope.policy or _FOREVER,
         zone=scope.zone,
         now=now,
+        latest=latest,
         unbroken=scope.export is ExportType.AUDIT_LOG,
     )
     notes = [*plan.notes]

@@ -66,6 +66,7 @@ def plan(
     *,
     zone: ZoneInfo,
     now: datetime,
+    latest: datetime | None = None,
     unbroken: bool = False,
 ) -> Plan:
     """Decide over the backups of one workspace's export at one destination.
@@ -79,20 +80,23 @@ def plan(
         zone: Whose days count.
         now: What `delete_after` is measured from. A clock that is ahead deletes too early: where the server's time is
             known as well, hand in the earlier of the two.
+        latest: What is later than this is dated in the future: the later of the two clocks; `now` where None.
         unbroken: Keep everything between the oldest that is kept and the newest, for a changelog.
     """
-    return _Decision(candidates, policy, zone, now).made(unbroken=unbroken)
+    return _Decision(candidates, policy, zone, now, latest or now).made(unbroken=unbroken)
 
 
 class _Decision:
     """The reasons as they come together; backups go by their place in the list, the newest first."""
 
-    def __init__(self, candidates: Iterable[Candidate], policy: RetentionPolicy, zone: ZoneInfo, now: datetime) -> None:
+    def __init__(
+        self, candidates: Iterable[Candidate], policy: RetentionPolicy, zone: ZoneInfo, now: datetime, latest: datetime
+    ) -> None:
         self._all = sorted(candidates, key=lambda each: (each.taken_at, each.id), reverse=True)
         self._policy, self._zone, self._now = policy, zone, now
         self._reasons: dict[int, list[str]] = {}
-        latest = now + FUTURE_GRACE
-        self._past = [place for place, each in enumerate(self._all) if each.taken_at <= latest]
+        self._latest = latest + FUTURE_GRACE
+        self._past = [place for place, each in enumerate(self._all) if each.taken_at <= self._latest]
         good = [place for place in self._past if self._all[place].good]
         self._newest = next(iter(good or self._past), None)
         ceiling = EVER if policy.delete_after is None else reach_back(now, policy.delete_after, zone)
@@ -157,7 +161,7 @@ class _Decision:
                 self._say({place: ["held"]})
             if each.locked_until is not None and each.locked_until > self._now:
                 self._say({place: [f"locked until {_utc(each.locked_until)}"]})
-            if each.taken_at > self._now + FUTURE_GRACE:
+            if each.taken_at > self._latest:
                 self._say({place: ["in the future"]})
 
     def _keep_the_newest(self) -> None:
@@ -195,7 +199,7 @@ class _Decision:
         notes = []
         for place in sorted(self._reasons, reverse=True):
             each = self._all[place]
-            if each.taken_at > self._now + FUTURE_GRACE:
+            if each.taken_at > self._latest:
                 notes.append(f"{each.id} is dated {_utc(each.taken_at)}, in the future: kept, and no rule counts it")
             elif place not in current:
                 why = ", ".join(self._reasons[place])

@@ -74,9 +74,7 @@ async def prune_at(around: Surroundings, destinations: Iterable[str], entry: Ent
     Returns:
         How many backups are gone.
     """
-    now = around.clock.utc_now()
-    # A clock that is ahead would delete too early.
-    now = min(now, entry.server_time or entry.export_created_at or now)
+    server_time = entry.server_time or entry.export_created_at or around.clock.utc_now()
     stores = {store.name: store for store in around.stores}
     done = 0
     for name in destinations:
@@ -84,7 +82,7 @@ async def prune_at(around: Surroundings, destinations: Iterable[str], entry: Ent
         if scope is None or name not in stores or scope.prune is not Prune.SERVICE or scope.policy is None:
             continue
         try:
-            done += await _prune(stores[name], scope, around, entry, now, waits=_SHRANK if waiting else "")
+            done += await _prune(stores[name], scope, around, entry, server_time, waits=_SHRANK if waiting else "")
         except BackupError as error:
             around.log.emit(
                 Event.PRUNE_REFUSED,
@@ -96,14 +94,17 @@ async def prune_at(around: Surroundings, destinations: Iterable[str], entry: Ent
     return done
 
 
-async def _prune(store: Store, scope: Scope, around: Surroundings, entry: Entry, now: datetime, *, waits: str) -> int:
-    name, marks = store.name, around.ledger.marks
+async def _prune(
+    store: Store, scope: Scope, around: Surroundings, entry: Entry, server_time: datetime, *, waits: str
+) -> int:
+    name, marks, now = store.name, around.ledger.marks, around.clock.utc_now()
     shelf = await pruning.take_stock(store, scope.workspace, scope.export)
     where = f"{name}/{scope.workspace}/{scope.export.slug}"
     decision = pruning.decide(
         scope,
         shelf,
-        now=now,
+        now=min(now, server_time),  # a clock that is ahead would delete too early
+        latest=max(now, server_time, entry.export_created_at or now),
         damaged=await marks.damaged(name),
         begun=await marks.removals(name),
         owed=await around.ledger.unshipped(name),

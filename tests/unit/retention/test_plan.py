@@ -259,3 +259,12 @@ class TestUnbroken:
         backups[0] = replace(backups[0], held=True)
         made = plan(backups, RetentionPolicy(delete_after=WEEK), zone=UTC_ZONE, now=NOW, unbroken=True)
         assert removed(made) == ["03-23", "03-24"]
+
+
+def test_what_only_one_of_two_clocks_calls_the_future_is_counted() -> None:
+    """LeanIX's clock dates the backup; where it is ahead of ours, the backup is none of the future."""
+    ahead, old = Candidate("new", NOW + timedelta(hours=7)), Candidate("old", NOW - timedelta(days=30))
+    policy = RetentionPolicy(keep_within=RetentionSpan(days=1))
+    assert plan([ahead, old], policy, zone=UTC_ZONE, now=NOW).remove == ()
+    made = plan([ahead, old], policy, zone=UTC_ZONE, now=NOW, latest=NOW + timedelta(hours=7))
+    assert [each.candidate.id for each in made.remove] == ["old"]
