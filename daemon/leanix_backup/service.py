@@ -86,6 +86,11 @@ class Service:
         self._log.emit(Event.SERVICE_STOPPED, duration_s=round(self._clock.monotonic() - since, 3))
 
     async def _live(self) -> None:
+        """Run what is due until told to stop.
+
+        Raises:
+            BackupError: The ledger can't be used.
+        """
         jobs = self._jobs
         # The bell must never wait for a reader, so the stream between them has room for a very long while.
         ring, heard = anyio.create_memory_object_stream[tuple[str, datetime]](_MOST_RINGS)
@@ -94,16 +99,22 @@ class Service:
             schedules[_VERIFY] = self._config.verify.schedule
         bell = Bell(schedules, lambda name, due: ring.send_nowait((name, due)))
         with ring, heard:
+            failure: BackupError | None = None
             async with anyio.create_task_group() as runs, anyio.create_task_group() as chores:
                 chores.start_soon(self._crew.heed_signals)
+                try:
+                    await self._remember_new_jobs()
+                    await self._workshop.end_strays()
+                    await self._workshop.sweep()
+                except BackupError as error:  # raised below, where it is not one of a group's
+                    failure = error
+                    self._crew.stop()
                 chores.start_soon(self._keep_awake, bell)
-                await self._remember_new_jobs()
                 bell.start()
                 now = self._clock.utc_now()  # what is due from here on is the bell's
-                self._log.emit(Event.SERVICE_STARTED, version=__version__, jobs=sorted(jobs), pid=os.getpid())
-                await self._workshop.end_strays()
-                await self._workshop.sweep()
-                for name in jobs:
+                if failure is None:
+                    self._log.emit(Event.SERVICE_STARTED, version=__version__, jobs=sorted(jobs), pid=os.getpid())
+                for name in jobs if failure is None else ():
                     runs.start_soon(self._take_up, name, now)
                 chores.start_soon(self._answer, heard, runs, chores)
                 chores.start_soon(self._forward)
@@ -111,6 +122,8 @@ class Service:
                 await self._crew.drain_when_stopped()
                 bell.stop()
                 chores.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     async def _answer(
         self, heard: anyio.abc.ObjectReceiveStream[tuple[str, datetime]], runs: TaskGroup, chores: TaskGroup

@@ -161,3 +161,19 @@ def test_a_guard_of_one_job_keeps_the_backups_of_all_that_lie_together(tmp_path:
             assert (done.status, one_run(done)["pruned"]) == (3, 0)
     counts = {sum(each["content"]["fact_sheets"].values()) for each in stored(tmp_path / "backups").values()}
     assert counts == {200, 20}, "the last good one is still there"
+
+
+def test_a_ledger_that_can_not_be_written_at_start_is_one_message(
+    tmp_path: Path, leanix: SimulatedLeanixThread
+) -> None:
+    env = installed.environment(tmp_path, leanix.url)
+    assert installed.run("backup", "snapshot", env=env).status == 0
+    in_ledger(
+        tmp_path,
+        "CREATE TRIGGER full BEFORE INSERT ON schedules BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    )
+    done = installed.run("serve", env=env)
+    assert done.status == 1
+    assert "ledger_unusable" in done.err
+    assert "Traceback" not in done.err
+    assert [line["event"] for line in done.events if line["event"] == "service_started"] == []
