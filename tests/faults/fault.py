@@ -68,6 +68,8 @@ class Fault:
         skew: How far the server's clock is off.
         refusal: When its port is closed.
         tls: Whether it is spoken to over TLS.
+        skips: Whether waits are skipped. A large answer over TLS is in nobody's socket while it is being opened, so
+            that it would look as if nobody worked.
         outcome: What the run must come to.
         codes: The error's code must be one of these; empty for a backup.
         exports: How many exports may be started at most.
@@ -84,6 +86,7 @@ class Fault:
     skew: timedelta = timedelta()
     refusal: Refusal | None = None
     tls: bool = False
+    skips: bool = True
     outcome: str = STORED
     codes: frozenset[str] = frozenset()
     exports: int = 1

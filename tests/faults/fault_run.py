@@ -40,7 +40,7 @@ def run_fault(fault: Fault, folder: Path) -> Verdict:
         }
         env = installed.environment(folder, url, exports=fault.export.value, **(said | dict(fault.settings) | more))
         began = skipped.monotonic()
-        done = _back_up(fault, env | skipped.env(), verdict)
+        done = _back_up(fault, env | (skipped.env() if fault.skips else {}), verdict)
         verdict.took_s = skipped.monotonic() - began
         if done is not None:
             scene = fault_rules.Scene(fault, folder, leanix, done)

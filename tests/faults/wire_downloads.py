@@ -95,4 +95,4 @@ def redirects() -> Iterator[Fault]:
         yield Fault(group, f"from https to http, {key}", to_http, tls=True).fails(nowhere, exports=1, keys=int(spends))
         to_url = {"download_redirect": "url", "download_redirect_url": "http://["} | spent
         yield Fault(group, f"to no address, {key}", to_url).fails(nowhere, exports=1, keys=int(spends))
-    yield Fault(group, "none, over TLS", tls=True).stored(attempts=1).but(within=SOON)
+    yield Fault(group, "none, over TLS", tls=True, skips=False).stored(attempts=1).but(within=SOON)

@@ -148,6 +148,9 @@ class MemoryStore:
         self._require_up()
         await anyio.lowlevel.checkpoint()
 
+    async def require_made(self) -> None:
+        self._require_up()
+
     async def tidy_all(self, *, before: datetime) -> int:
         self._require_up()
         await anyio.lowlevel.checkpoint()

@@ -88,7 +88,7 @@ async def ship_to(around: Surroundings, store: Store, entry: Entry, artifact: Ar
 
     async def once() -> None:
         if await ledger.has_stored(store.name):
-            await _require_made(store)
+            await store.require_made()
         for part in (key.artifact, key.manifest):
             await store.tidy(part)  # a process that was killed may have left half of it
         await store.put_file(
@@ -142,16 +142,6 @@ def _lock_of(entry: Entry, scope: Scope, *, now: datetime) -> datetime | None:
         return None
     until = retention.reach_ahead(manifest.decode(entry.manifest.encode()).finished_at, scope.lock, scope.zone)
     return until if until > now else None
-
-
-async def _require_made(store: Store) -> None:
-    """Refuse a destination that held something and is not there any more: a volume that is not mounted, say.
-
-    Raises:
-        StoreError: It is not there.
-    """
-    async for _ in store.scan():
-        return
 
 
 def artifact_lost(destinations: Iterable[str]) -> SpoolError:

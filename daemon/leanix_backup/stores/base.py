@@ -10,6 +10,8 @@ What MUST hold, for every store; `tests/contract` runs one suite over all of the
   there is nothing under the key, or the whole object where it came too late, and no temporary object that `scan` would
   show. `retain_until` locks the object against deletion up to then; a store that can't lock refuses it (ValueError:
   the configuration allows it for stores that can).
+- **require_made** is for a store that held something before: where a put would make it anew, as a folder whose volume
+  is not mounted, it is a StoreError with the code NOT_MADE_YET.
 - **scan** yields every object under a prefix once, in no particular order, with what StoredObject holds; it opens
   none. Objects that are put or deleted meanwhile may or may not be seen. Temporary objects are never seen. An object
   that somebody deleted in a store that keeps versions, so that it is only hidden, is yielded as such. Where a part
@@ -98,6 +100,10 @@ class Store(Protocol):
 
     async def put_bytes(self, key: str, data: bytes, *, retain_until: datetime | None = None) -> None:
         """Store a small object."""
+        ...
+
+    async def require_made(self) -> None:
+        """Refuse to be one that held something and is not there any more; nothing is asked of one that would tell."""
         ...
 
     def scan(self, prefix: str = "") -> AsyncIterator[StoredObject]:

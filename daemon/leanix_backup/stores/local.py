@@ -78,6 +78,19 @@ class LocalStore:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
 
+    async def require_made(self) -> None:
+        """Refuse to be a folder that is not there.
+
+        Raises:
+            StoreError: `destination_missing`.
+        """
+        if not await self._in_thread(self._root.is_dir):
+            raise StoreError(
+                f"{self._root} is no folder",
+                code=NOT_MADE_YET,
+                hint="it is made with the first backup; if there was one, a volume is not mounted",
+            )
+
     async def scan(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         """Yield what lies under a prefix.
 
@@ -86,12 +99,7 @@ class LocalStore:
                 because a volume is not mounted, which must not look like a store without backups.
         """
         start = self._root / checked_prefix(prefix)
-        if not await self._in_thread(self._root.is_dir):
-            raise StoreError(
-                f"{self._root} is no folder",
-                code=NOT_MADE_YET,
-                hint="it is made with the first backup; if there was one, a volume is not mounted",
-            )
+        await self.require_made()
         self._seen = await self._in_thread(_identity, self._root)
         broken: list[OSError] = []
         walk = local_files.walk(start, self._root, broken)

@@ -143,6 +143,9 @@ class S3Store:
         full = self._full(checked_key(key))
         await self._abort(upload for upload in await self._uploads(full) if upload.key == full)
 
+    async def require_made(self) -> None:
+        """Ask nothing: a bucket that is not there refuses what is put into it."""
+
     async def tidy_all(self, *, before: datetime) -> int:
         """Abort the multipart uploads of any backup that were begun before an instant; return how many there were."""
         left = [
