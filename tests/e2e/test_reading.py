@@ -109,6 +109,8 @@ def test_a_reader_that_goes_away(place: Reader, big: Made) -> None:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_stopped_on_its_way_it_leaves_nothing(number: signal.Signals, status: int, place: Reader, big: Made) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("whoever started the tests has it ignored, as nohup does, and so would the command")
     big.lay(place.disk)
     out, ended = place.folder / "out", 0
     for _ in range(5):

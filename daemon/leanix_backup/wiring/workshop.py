@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -40,6 +40,8 @@ from leanix_backup.run import (
 from leanix_backup.spool import Artifact, Spool
 from leanix_backup.wiring.leftovers import end_strays, stranded, sweep
 from leanix_backup.wiring.windows import plan_windows
+
+_RECENT = timedelta(hours=2)  # what is younger was made for whoever asks now, however short the timeouts are
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ class Workshop:
         entry = await self.ledger.entry(run_id)
         if entry is None or entry.export_created_at is None:
             return False
-        return abs(self._clock.utc_now() - entry.export_created_at) < 2 * job.export_timeout
+        return abs(self._clock.utc_now() - entry.export_created_at) < max(2 * job.export_timeout, _RECENT)
 
     async def _prune_late(self, job: Job, around: Surroundings, destination: str, entry: Entry) -> None:
         waiting = await is_waiting(job, around)
