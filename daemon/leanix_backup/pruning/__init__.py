@@ -10,7 +10,7 @@ from leanix_backup.pruning.guard import accept, judge, stand
 from leanix_backup.pruning.removal import Pruned, carry_out
 from leanix_backup.pruning.scope import Scope, retired_scope, scopes_of
 from leanix_backup.pruning.shelf import Shelf, Shelved, take_stock
-from leanix_backup.pruning.sweep import Place, Sweep
+from leanix_backup.pruning.sweep import Place, Sweep, decide_by
 
 __all__ = [
     "ORPHANED",
@@ -24,6 +24,7 @@ __all__ = [
     "accept",
     "carry_out",
     "decide",
+    "decide_by",
     "judge",
     "retired_scope",
     "scopes_of",

@@ -29,6 +29,50 @@ class Place:
     pruned: Pruned | None
 
 
+async def decide_by(
+    ledger: Ledger | None,
+    scope: Scope,
+    shelf: Shelf,
+    *,
+    now: datetime,
+    latest: datetime | None = None,
+    waits: str,
+    remember: bool = True,
+) -> Decision:
+    """Decide what goes, with what the ledger knows beside what lies there.
+
+    Args:
+        ledger: None where there is none: then nothing is known of damage, and no orphan goes.
+        scope: Whose backups, and the rules.
+        shelf: What lies there.
+        now: The time, by the earlier clock where two are known.
+        latest: The time by the later clock.
+        waits: Why nothing may go at present; empty where it may.
+        remember: Whether the orphans may be written down.
+
+    Raises:
+        BackupError: The ledger can't be used.
+    """
+    name = scope.destination
+    if ledger is None:
+        return decide(scope, shelf, now=now, latest=latest, waits=waits)
+    orphaned: dict[str, datetime] = {}
+    if remember:
+        where = f"{name}/{scope.workspace}/{scope.export.slug}"
+        orphaned = await ledger.marks.note_orphans(where, [each.key for each in shelf.orphans], at=now)
+    return decide(
+        scope,
+        shelf,
+        now=now,
+        latest=latest,
+        damaged=await ledger.marks.damaged(name),
+        begun=await ledger.marks.removals(name),
+        owed=await ledger.unshipped(name),
+        orphaned=orphaned,
+        waits=waits,
+    )
+
+
 class Sweep:
     """Prune place after place.
 
@@ -81,26 +125,13 @@ class Sweep:
         return Place(decision, pruned)
 
     async def _decide(self, scope: Scope, shelf: Shelf, store: Store) -> Decision:
-        name, ledger = scope.destination, self._ledger
         waits = ""
         if scope.prune is Prune.NEVER:
-            waits = f"destinations.{name}.prune is never"
+            waits = f"destinations.{scope.destination}.prune is never"
         elif scope.guard is not None and await self._shrank(scope, scope.guard, shelf, store):
             waits = "pruning waits: the newest snapshot shrank, see `leanix-backup accept`"
-        now = self._clock.utc_now()
-        orphaned: dict[str, datetime] = {}
-        if ledger is not None and not self._dry_run:
-            keys = [each.key for each in shelf.orphans]
-            orphaned = await ledger.marks.note_orphans(f"{name}/{scope.workspace}/{scope.export.slug}", keys, at=now)
-        return decide(
-            scope,
-            shelf,
-            now=now,
-            damaged=await ledger.marks.damaged(name) if ledger else (),
-            begun=await ledger.marks.removals(name) if ledger else (),
-            owed=await ledger.unshipped(name) if ledger else (),
-            orphaned=orphaned,
-            waits=waits,
+        return await decide_by(
+            self._ledger, scope, shelf, now=self._clock.utc_now(), waits=waits, remember=not self._dry_run
         )
 
     async def _shrank(self, scope: Scope, guard: float, shelf: Shelf, store: Store) -> bool:

@@ -99,16 +99,12 @@ async def _prune(
 ) -> int:
     name, marks, now = store.name, around.ledger.marks, around.clock.utc_now()
     shelf = await pruning.take_stock(store, scope.workspace, scope.export)
-    where = f"{name}/{scope.workspace}/{scope.export.slug}"
-    decision = pruning.decide(
+    decision = await pruning.decide_by(
+        around.ledger,
         scope,
         shelf,
         now=min(now, server_time),  # a clock that is ahead would delete too early
         latest=max(now, server_time, entry.export_created_at or now),
-        damaged=await marks.damaged(name),
-        begun=await marks.removals(name),
-        owed=await around.ledger.unshipped(name),
-        orphaned=await marks.note_orphans(where, [each.key for each in shelf.orphans], at=now),
         waits=waits,
     )
     for note in decision.notes:
